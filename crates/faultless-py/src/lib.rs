@@ -1,0 +1,47 @@
+//! The extension module of the Python package `faultless`: the class `mmap`
+//! over [`faultless::Map`], and what goes with it.
+//!
+//! Logic that Rust programs want too is in the core crate. Here are Python's
+//! conventions: conversions of arguments, the order of checks, messages, and who
+//! may close or resize a map while others use it.
+#![deny(unsafe_code)]
+
+mod constants;
+mod errors;
+mod glue;
+mod mmap;
+mod open;
+
+use pyo3::prelude::*;
+
+/// The native part of the package `faultless`.
+#[pymodule(gil_used = false)]
+mod _native {
+    use pyo3::prelude::*;
+
+    use crate::{constants, mmap};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        constants::add(module)?;
+        module.add("mmap", mmap::class(module.py())?)?;
+        Ok(())
+    }
+
+    #[pymodule_export]
+    use super::{ensure_guard, set_guard};
+    #[pymodule_export]
+    use crate::open::open;
+}
+
+/// Turn the guard against failing pages on or off for maps made from now on.
+#[pyfunction]
+fn set_guard(on: bool) -> bool {
+    faultless::set_guard(on)
+}
+
+/// Make sure that SIGBUS comes to faultless first; whether it does.
+#[pyfunction]
+fn ensure_guard() -> bool {
+    faultless::ensure_guard()
+}

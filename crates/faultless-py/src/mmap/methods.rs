@@ -1,0 +1,534 @@
+//! The methods and properties of the class: conversions, checks in the order of
+//! the standard's, messages.
+#![deny(unsafe_code)]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use faultless::Flush;
+use pyo3::exceptions::{
+    PyIndexError, PyNotImplementedError, PyOverflowError, PyTypeError, PyValueError,
+};
+use pyo3::prelude::*;
+
+use super::state::{LONG, Mmap};
+use crate::constants::{ACCESS_COPY, ACCESS_READ, ACCESS_WRITE};
+use crate::errors::{self, raise};
+use crate::glue::{self, Arg, Args, Buffer, Named, Returned, TooLarge};
+
+/// Before 3.14 the interpreter's own tests expect an index that is out of range
+/// to be noticed before a value that is no integer.
+static INDEX_FIRST: AtomicBool = AtomicBool::new(false);
+/// Before 3.15 they expect `size()` without a file to be an `OSError`.
+static SIZE_IS_OS_ERROR: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn look_at_version(py: Python<'_>) {
+    INDEX_FIRST.store(py.version_info() < (3, 14), Ordering::Relaxed);
+    SIZE_IS_OS_ERROR.store(py.version_info() < (3, 15), Ordering::Relaxed);
+}
+
+pub(super) fn index_first() -> bool {
+    INDEX_FIRST.load(Ordering::Relaxed)
+}
+
+pub(super) fn check_writable(mmap: &Mmap) -> PyResult<()> {
+    if mmap.access == ACCESS_READ {
+        let message = "mmap can't modify a readonly memory map.";
+        return Err(PyTypeError::new_err(message));
+    }
+    Ok(())
+}
+
+/// A copy of `count` bytes from `start` on, which the map has.
+#[inline]
+pub(super) fn copy<'py>(py: Python<'py>, mmap: &Mmap, start: usize, count: usize) -> Returned<'py> {
+    glue::bytes(py, count, |buf| {
+        mmap.run(py, count, |map| {
+            map.read_exact_uninit_at(start, buf).map(drop)
+        })?
+        .map_err(|error| raise(py, &error))
+    })
+}
+
+pub(super) fn close<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
+    mmap.close(py)?;
+    Ok(glue::none(py))
+}
+
+pub(super) fn closed<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
+    Ok(glue::truth(py, mmap.is_closed()))
+}
+
+pub(super) fn fault<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
+    let fault = mmap.enter(py)?.fault();
+    match fault {
+        Some(fault) => (fault.offset, fault.reason.name())
+            .into_pyobject(py)
+            .map(Bound::into_any),
+        None => Ok(glue::none(py)),
+    }
+}
+
+pub(super) fn guarded<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
+    Ok(glue::truth(py, mmap.enter(py)?.is_guarded()))
+}
+
+pub(super) fn find<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
+    search(mmap, args, false)
+}
+
+pub(super) fn rfind<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
+    search(mmap, args, true)
+}
+
+fn search<'py>(mmap: &Mmap, args: &Args<'_, 'py>, reverse: bool) -> Returned<'py> {
+    let py = args.py;
+    args.count(1, 3)?;
+    let Some(needle) = args.get(0) else {
+        return Ok(glue::none(py));
+    };
+    let needle = Buffer::get(&needle)?;
+    let mut len = mmap.enter(py)?.len();
+    let (mut start, mut end) = (mmap.position() as isize, len as isize);
+    if let Some(from) = args.given(1) {
+        start = glue::size(&from)?;
+        // Without a start, the end is not looked at.
+        if let Some(to) = args.given(2) {
+            end = glue::size(&to)?;
+        }
+        // The conversions may have closed or resized the map.
+        len = mmap.enter(py)?.len();
+        if args.given(2).is_none() {
+            end = len as isize;
+        }
+    }
+    let wrap = |offset: isize| {
+        if offset < 0 {
+            (offset + len as isize).max(0)
+        } else {
+            offset
+        }
+    };
+    let (start, end) = (wrap(start) as usize, (wrap(end) as usize).min(len));
+    if start > end {
+        return glue::number(py, -1);
+    }
+    let found = scan(py, mmap, needle.bytes(), start, end, reverse)?;
+    glue::number(py, found.map_or(-1, |at| at as isize))
+}
+
+/// Searches, a part at a time if it is long, so that Ctrl-C is heeded.
+#[inline]
+fn scan(
+    py: Python<'_>,
+    mmap: &Mmap,
+    needle: &[u8],
+    mut start: usize,
+    mut end: usize,
+    reverse: bool,
+) -> PyResult<Option<usize>> {
+    const PART: usize = 256 << 20;
+    loop {
+        let part = (end - start).min(PART.max(2 * needle.len()));
+        let (from, to) = if reverse {
+            (end - part, end)
+        } else {
+            (start, start + part)
+        };
+        let found = mmap.run(py, part, |map| {
+            // The map may have become shorter while nobody looked.
+            let (from, to) = (from.min(map.len()), to.min(map.len()));
+            if reverse {
+                map.rfind(needle, from..to)
+            } else {
+                map.find(needle, from..to)
+            }
+        })?;
+        let found = found.map_err(|error| raise(py, &error))?;
+        if found.is_some() || part == end - start {
+            return Ok(found);
+        }
+        // The next part overlaps this one: a match may stand across.
+        let overlap = needle.len().saturating_sub(1);
+        if reverse {
+            end = from + overlap;
+        } else {
+            start = to - overlap;
+        }
+        py.check_signals()?;
+    }
+}
+
+pub(super) fn flush<'py>(
+    mmap: &Mmap,
+    args: &Args<'_, 'py>,
+    named: &Named<'_, 'py>,
+) -> Returned<'py> {
+    let py = args.py;
+    if args.len() > 2 {
+        let got = args.len();
+        let message = format!("flush() takes at most 2 positional arguments ({got} given)");
+        return Err(PyTypeError::new_err(message));
+    }
+    let offset = args.size(0, 0)?;
+    let size = args.size(1, -1)?;
+    let flags = named
+        .only("flush", "flags")?
+        .map_or(Ok(0), |arg| glue::int(&arg))?;
+    let len = mmap.enter(py)?.len() as isize;
+    let size = if size == -1 { len - offset } else { size };
+    if size < 0 || offset < 0 || len - offset < size {
+        return Err(PyValueError::new_err("flush values out of range"));
+    }
+    let (offset, size) = (offset as usize, size as usize);
+    let how = if flags == 0 {
+        Flush::SYNC
+    } else {
+        Flush::from_raw(flags)
+    };
+    let written = if mmap.access == ACCESS_READ || mmap.access == ACCESS_COPY {
+        // Nothing to write; but a map that is hurt says so.
+        mmap.run(py, 0, |map| map.flush_range(..0, how))?
+    } else {
+        if offset % faultless::page_size() != 0 {
+            return Err(errors::os(py, libc::EINVAL));
+        }
+        mmap.run(py, LONG, |map| map.flush_range(offset..offset + size, how))?
+    };
+    written.map_err(|error| raise(py, &error))?;
+    Ok(glue::none(py))
+}
+
+pub(super) fn madvise<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
+    let py = args.py;
+    args.count(1, 3)?;
+    let option = args.int(0, 0)?;
+    let start = args.size(1, 0)?;
+    drop(mmap.enter(py)?);
+    let length = args.given(2).map(|arg| glue::size(&arg)).transpose()?;
+    let len = mmap.enter(py)?.len() as isize;
+    let length = length.unwrap_or(len);
+    if start < 0 || start >= len {
+        return Err(PyValueError::new_err("madvise start out of bounds"));
+    }
+    if length < 0 {
+        return Err(PyValueError::new_err("madvise length invalid"));
+    }
+    if isize::MAX - start < length {
+        return Err(PyOverflowError::new_err("madvise length too large"));
+    }
+    let (start, length) = (start as usize, length.min(len - start) as usize);
+    mmap.run(py, length, |map| {
+        glue::advise(map, start..start + length, option)
+    })?
+    .map_err(|error| raise(py, &error))?;
+    Ok(glue::none(py))
+}
+
+pub(super) fn move_<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
+    let py = args.py;
+    args.count(3, 3)?;
+    let (to, from, count) = (args.size(0, 0)?, args.size(1, 0)?, args.size(2, 0)?);
+    let len = mmap.enter(py)?.len() as isize;
+    check_writable(mmap)?;
+    if to < 0 || from < 0 || count < 0 || len - to < count || len - from < count {
+        return Err(PyValueError::new_err(
+            "source, destination, or count out of range",
+        ));
+    }
+    let (to, from, count) = (to as usize, from as usize, count as usize);
+    mmap.run(py, count, |map| map.copy_within(from..from + count, to))?
+        .map_err(|error| raise(py, &error))?;
+    Ok(glue::none(py))
+}
+
+pub(super) fn read<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
+    let py = args.py;
+    args.count(0, 1)?;
+    let wanted = match args.given(0) {
+        None => -1,
+        Some(arg) if glue::is_index(&arg) => glue::index(&arg, TooLarge::Overflow)?,
+        Some(arg) => {
+            let kind = arg.get_type().name()?;
+            let message = format!("argument should be integer or None, not '{kind}'");
+            return Err(PyTypeError::new_err(message));
+        }
+    };
+    loop {
+        let len = mmap.enter(py)?.len();
+        let start = mmap.position();
+        let left = len.saturating_sub(start);
+        let count = usize::try_from(wanted).map_or(left, |wanted| wanted.min(left));
+        if count == 0 {
+            return glue::bytes(py, 0, |_| Ok(()));
+        }
+        // The bytes are this call's from now on, whoever else reads.
+        if mmap.advance(start, start + count) {
+            return copy(py, mmap, start, count).inspect_err(|_| {
+                mmap.advance(start + count, start);
+            });
+        }
+    }
+}
+
+pub(super) fn read_byte<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
+    let map = mmap.enter(py)?;
+    loop {
+        let at = mmap.position();
+        if at >= map.len() {
+            return Err(PyValueError::new_err("read byte out of range"));
+        }
+        if mmap.advance(at, at + 1) {
+            let byte = map.get(at).map_err(|error| {
+                mmap.advance(at + 1, at);
+                raise(py, &error)
+            })?;
+            return glue::number(py, isize::from(byte));
+        }
+    }
+}
+
+pub(super) fn readline<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
+    loop {
+        let len = mmap.enter(py)?.len();
+        let start = mmap.position();
+        if start >= len {
+            return glue::bytes(py, 0, |_| Ok(()));
+        }
+        // Most lines are short, and not worth detaching for.
+        let near = len.min(start + LONG - 1);
+        let mut newline = scan(py, mmap, b"\n", start, near, false)?;
+        if newline.is_none() && near < len {
+            newline = scan(py, mmap, b"\n", near, len, false)?;
+        }
+        let end = newline.map_or(len, |at| at + 1);
+        if mmap.advance(start, end) {
+            return copy(py, mmap, start, end - start).inspect_err(|_| {
+                mmap.advance(end, start);
+            });
+        }
+    }
+}
+
+pub(super) fn resize<'py>(mmap: &Mmap, arg: Arg<'_, 'py>) -> Returned<'py> {
+    const EXPORTED: &str = "mmap can't resize with extant buffers exported.";
+    let py = arg.py();
+    let size = glue::size(&arg)?;
+    let (anonymous, offset, len) = {
+        let map = mmap.enter(py)?;
+        (map.is_anonymous(), map.file_offset(), map.len())
+    };
+    if mmap.is_exported() {
+        return Err(pyo3::exceptions::PyBufferError::new_err(EXPORTED));
+    }
+    if !mmap.tracked {
+        return Err(PyValueError::new_err(
+            "mmap can't resize with trackfd=False.",
+        ));
+    }
+    if mmap.access == ACCESS_READ || mmap.access == ACCESS_COPY {
+        let message = "mmap can't resize a readonly or copy-on-write memory map.";
+        return Err(PyTypeError::new_err(message));
+    }
+    let size = usize::try_from(size)
+        .ok()
+        .filter(|&size| size as u64 <= isize::MAX as u64 - offset)
+        .ok_or_else(|| PyValueError::new_err("new size out of range"))?;
+    let resized = mmap.alone(py, EXPORTED, |map| {
+        if size == 0 {
+            // The standard truncates the file, and only then finds that there
+            // is no map of nothing.
+            if let Some(file) = map.file() {
+                file.set_len(offset)?;
+            }
+            return Err(std::io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        map.resize(size)
+            .map_err(|error| match (error.kind(), error.raw_os_error()) {
+                (_, Some(errno)) => std::io::Error::from_raw_os_error(errno),
+                _ => error.into(),
+            })
+    })?;
+    resized.map_err(|error| match error.raw_os_error() {
+        Some(errno) => errors::os(py, errno),
+        None if anonymous && size > len => {
+            PyValueError::new_err("mmap: can't expand a shared anonymous mapping")
+        }
+        None => errors::os(py, libc::ENOMEM),
+    })?;
+    Ok(glue::none(py))
+}
+
+pub(super) fn seek<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
+    let py = args.py;
+    args.count(1, 2)?;
+    let (by, whence) = (args.size(0, 0)?, args.int(1, 0)?);
+    let len = mmap.enter(py)?.len();
+    let base = match whence {
+        0 => 0,
+        1 => mmap.position(),
+        2 => len,
+        _ => return Err(PyValueError::new_err("unknown seek type")),
+    };
+    match base.checked_add_signed(by) {
+        Some(to) if to <= len => {
+            mmap.set_position(to);
+            glue::number(py, to as isize)
+        }
+        _ => Err(PyValueError::new_err("seek out of range")),
+    }
+}
+
+pub(super) fn seekable<'py>(py: Python<'py>, _: &Mmap) -> Returned<'py> {
+    Ok(glue::truth(py, true))
+}
+
+pub(super) fn set_name<'py>(mmap: &Mmap, arg: Arg<'_, 'py>) -> Returned<'py> {
+    // What fits the system's limit beside the prefix.
+    const LONGEST: usize = 66;
+    let py = arg.py();
+    let Ok(name) = arg.cast::<pyo3::types::PyString>() else {
+        let kind = match arg.get_type().name()?.to_string() {
+            _ if glue::is_none(&arg) => "None".to_owned(),
+            kind => kind,
+        };
+        let message = format!("set_name() argument must be str, not {kind}");
+        return Err(PyTypeError::new_err(message));
+    };
+    let name = name.to_cow()?;
+    if name.contains('\0') {
+        return Err(PyValueError::new_err("embedded null character"));
+    }
+    if name.len() > LONGEST {
+        return Err(PyValueError::new_err("name is too long"));
+    }
+    let map = match mmap.enter(py) {
+        Ok(map) => map,
+        // The standard does not look.
+        Err(_) if mmap.is_closed() => return Ok(glue::none(py)),
+        Err(error) => return Err(error),
+    };
+    if !map.is_anonymous() {
+        let message = "Cannot set annotation on non-anonymous mappings";
+        return Err(PyValueError::new_err(message));
+    }
+    let dev_mode: bool = py
+        .import("sys")?
+        .getattr("flags")?
+        .getattr("dev_mode")?
+        .extract()?;
+    if dev_mode {
+        let full = std::ffi::CString::new(format!("cpython:mmap:{name}"))?;
+        map.set_name(&full)
+            .map_err(|error| match error.raw_os_error() {
+                Some(errno) => errors::os(py, errno),
+                None => PyNotImplementedError::new_err(error.to_string()),
+            })?;
+    }
+    Ok(glue::none(py))
+}
+
+pub(super) fn size<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
+    let map = mmap.enter(py)?;
+    if !mmap.tracked {
+        let message = "can't get size with trackfd=False";
+        return Err(if SIZE_IS_OS_ERROR.load(Ordering::Relaxed) {
+            errors::unsupported(py, message, libc::EBADF)
+        } else {
+            PyValueError::new_err(message)
+        });
+    }
+    if map.is_anonymous() {
+        return glue::number(py, map.len() as isize);
+    }
+    let size = map.file_len().map_err(|error| raise(py, &error))?;
+    glue::number(py, size as isize)
+}
+
+pub(super) fn tell<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
+    drop(mmap.enter(py)?);
+    glue::number(py, mmap.position() as isize)
+}
+
+pub(super) fn write<'py>(mmap: &Mmap, arg: Arg<'_, 'py>) -> Returned<'py> {
+    let py = arg.py();
+    let buffer = Buffer::get(&arg)?;
+    let bytes = buffer.bytes();
+    loop {
+        let len = mmap.enter(py)?.len();
+        check_writable(mmap)?;
+        let start = mmap.position();
+        if len.checked_sub(start).is_none_or(|room| room < bytes.len()) {
+            return Err(PyValueError::new_err("data out of range"));
+        }
+        let end = start + bytes.len();
+        if mmap.advance(start, end) {
+            let written = mmap.run(py, bytes.len(), |map| map.write_at(start, bytes))?;
+            written.map_err(|error| {
+                mmap.advance(end, start);
+                raise(py, &error)
+            })?;
+            return glue::number(py, bytes.len() as isize);
+        }
+    }
+}
+
+pub(super) fn write_byte<'py>(mmap: &Mmap, arg: Arg<'_, 'py>) -> Returned<'py> {
+    let py = arg.py();
+    let value = glue::long(&arg)?;
+    let byte = u8::try_from(value).map_err(|_| {
+        PyOverflowError::new_err(if value < 0 {
+            "unsigned byte integer is less than minimum"
+        } else {
+            "unsigned byte integer is greater than maximum"
+        })
+    })?;
+    let map = mmap.enter(py)?;
+    check_writable(mmap)?;
+    loop {
+        let at = mmap.position();
+        if at >= map.len() {
+            return Err(PyValueError::new_err("write byte out of range"));
+        }
+        if mmap.advance(at, at + 1) {
+            map.set(at, byte).map_err(|error| {
+                mmap.advance(at + 1, at);
+                raise(py, &error)
+            })?;
+            return Ok(glue::none(py));
+        }
+    }
+}
+
+pub(super) fn enter<'py>(py: Python<'py>, mmap: &Mmap, this: &Arg<'_, 'py>) -> Returned<'py> {
+    drop(mmap.enter(py)?);
+    Ok((**this).clone())
+}
+
+pub(super) fn exit<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
+    args.count(3, 3)?;
+    close(args.py, mmap)
+}
+
+/// `<mmap.mmap closed=False, access=…>`, with the name of the class.
+pub(super) fn repr(py: Python<'_>, mmap: &Mmap, name: &str) -> PyResult<String> {
+    if mmap.is_closed() {
+        return Ok(format!("<{name} closed=True>"));
+    }
+    let access = match mmap.access {
+        ACCESS_READ => "ACCESS_READ",
+        ACCESS_WRITE => "ACCESS_WRITE",
+        ACCESS_COPY => "ACCESS_COPY",
+        _ => "ACCESS_DEFAULT",
+    };
+    let map = mmap.enter(py)?;
+    let (length, position, offset) = (map.len(), mmap.position(), mmap.offset);
+    Ok(format!(
+        "<{name} closed=False, access={access}, length={length}, pos={position}, offset={offset}>"
+    ))
+}
+
+/// `IndexError` for an index that the map has not.
+#[cold]
+pub(super) fn out_of_range() -> PyErr {
+    PyIndexError::new_err("mmap index out of range")
+}

@@ -1,0 +1,473 @@
+//! The class `mmap`: its object, its type, and the C functions that Python
+//! calls.
+//!
+//! It is a heap type made with `PyType_FromSpec` rather than a class of `PyO3`,
+//! because the standard's is one: immutable, no base but `object`, with a
+//! sequence protocol of its own, and as fast as C. `ARCHITECTURE.md` has what
+//! that is worth.
+#![allow(unsafe_code)]
+
+mod methods;
+mod new;
+mod slots;
+mod state;
+
+use std::ffi::{CStr, c_int, c_void};
+use std::mem::offset_of;
+use std::ptr;
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::{Borrowed, ffi};
+
+use state::Mmap;
+
+use crate::glue::{self, Args, Output, Returned};
+
+/// What lies in memory for an object of the class.
+#[repr(C)]
+struct Object {
+    head: ffi::PyObject,
+    weak_references: *mut ffi::PyObject,
+    state: Mmap,
+}
+
+/// # Safety
+/// `object` must be of this class, or a subclass, and live for `'a`.
+#[inline(always)]
+unsafe fn state<'a>(object: *mut ffi::PyObject) -> &'a Mmap {
+    // SAFETY: every object of the class was made by `construct`.
+    unsafe { &(*object.cast::<Object>()).state }
+}
+
+/// Runs the body of a slot or method on the object it was called on.
+///
+/// # Safety
+/// As Python calls slots: attached, with a live object of the class.
+#[inline(always)]
+unsafe fn on<'py, R: Output>(
+    object: *mut ffi::PyObject,
+    body: impl FnOnce(Python<'py>, &Mmap) -> PyResult<R>,
+) -> R::Raw {
+    // SAFETY: the caller's promise.
+    unsafe { glue::enter(|py| body(py, state(object))) }
+}
+
+/// A method's entry in the table: its name, its function, and its documentation,
+/// which begins with the signature that `inspect` reads.
+macro_rules! method {
+    ($name:literal, $function:ident, NOARGS, $doc:literal) => {{
+        unsafe extern "C" fn call(
+            object: *mut ffi::PyObject,
+            _: *mut ffi::PyObject,
+        ) -> *mut ffi::PyObject {
+            // SAFETY: Python calls it as it is declared.
+            unsafe { on(object, |py, mmap| methods::$function(py, mmap)) }
+        }
+        let meth = ffi::PyMethodDefPointer { PyCFunction: call };
+        define(concat!($name, "\0"), meth, ffi::METH_NOARGS, $doc)
+    }};
+    ($name:literal, $function:ident, SELF, $doc:literal) => {{
+        unsafe extern "C" fn call(
+            object: *mut ffi::PyObject,
+            _: *mut ffi::PyObject,
+        ) -> *mut ffi::PyObject {
+            // SAFETY: Python calls it as it is declared.
+            unsafe {
+                on(object, |py, mmap| {
+                    methods::$function(py, mmap, &Borrowed::from_ptr(py, object))
+                })
+            }
+        }
+        let meth = ffi::PyMethodDefPointer { PyCFunction: call };
+        define(concat!($name, "\0"), meth, ffi::METH_NOARGS, $doc)
+    }};
+    ($name:literal, $function:ident, O, $doc:literal) => {{
+        unsafe extern "C" fn call(
+            object: *mut ffi::PyObject,
+            arg: *mut ffi::PyObject,
+        ) -> *mut ffi::PyObject {
+            // SAFETY: Python calls it as it is declared.
+            unsafe {
+                on(object, |py, mmap| {
+                    methods::$function(mmap, Borrowed::from_ptr(py, arg))
+                })
+            }
+        }
+        let meth = ffi::PyMethodDefPointer { PyCFunction: call };
+        define(concat!($name, "\0"), meth, ffi::METH_O, $doc)
+    }};
+    ($name:literal, $function:ident, FASTCALL, $doc:literal) => {{
+        unsafe extern "C" fn call(
+            object: *mut ffi::PyObject,
+            args: *mut *mut ffi::PyObject,
+            count: ffi::Py_ssize_t,
+        ) -> *mut ffi::PyObject {
+            // SAFETY: Python calls it as it is declared.
+            unsafe {
+                on(object, |py, mmap| {
+                    methods::$function(mmap, &Args::new(py, $name, args, count))
+                })
+            }
+        }
+        let meth = ffi::PyMethodDefPointer {
+            PyCFunctionFast: call,
+        };
+        define(concat!($name, "\0"), meth, ffi::METH_FASTCALL, $doc)
+    }};
+    ($name:literal, $function:ident, KEYWORDS, $doc:literal) => {{
+        unsafe extern "C" fn call(
+            object: *mut ffi::PyObject,
+            args: *const *mut ffi::PyObject,
+            count: ffi::Py_ssize_t,
+            names: *mut ffi::PyObject,
+        ) -> *mut ffi::PyObject {
+            // SAFETY: Python calls it as it is declared.
+            unsafe {
+                on(object, |py, mmap| {
+                    let named = glue::named(py, args, count, names);
+                    methods::$function(mmap, &Args::new(py, $name, args, count), &named)
+                })
+            }
+        }
+        let meth = ffi::PyMethodDefPointer {
+            PyCFunctionFastWithKeywords: call,
+        };
+        let flags = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
+        define(concat!($name, "\0"), meth, flags, $doc)
+    }};
+}
+
+const fn define(
+    name: &'static str,
+    ml_meth: ffi::PyMethodDefPointer,
+    ml_flags: c_int,
+    doc: &'static CStr,
+) -> ffi::PyMethodDef {
+    ffi::PyMethodDef {
+        ml_name: name.as_ptr().cast(),
+        ml_meth,
+        ml_flags,
+        ml_doc: doc.as_ptr(),
+    }
+}
+
+/// An attribute that is computed.
+macro_rules! getter {
+    ($name:literal, $function:ident, $doc:literal) => {{
+        unsafe extern "C" fn get(object: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
+            // SAFETY: Python calls it as it is declared.
+            unsafe { on(object, |py, mmap| methods::$function(py, mmap)) }
+        }
+        ffi::PyGetSetDef {
+            name: concat!($name, "\0").as_ptr().cast(),
+            get: Some(get),
+            set: None,
+            doc: $doc.as_ptr(),
+            closure: ptr::null_mut(),
+        }
+    }};
+}
+
+fn methods_table() -> Vec<ffi::PyMethodDef> {
+    vec![
+        method!(
+            "close",
+            close,
+            NOARGS,
+            c"close($self, /)\n--\n\n\
+            Unmap the memory and close the file. Any further use is a ValueError.\n\n\
+            BufferError if a memoryview or an array still looks at the memory."
+        ),
+        method!(
+            "find",
+            find,
+            FASTCALL,
+            c"find($self, view, start=None, end=None, /)\n--\n\n\
+            Offset of the first place of `view` in start:end, or -1.\n\n\
+            The search begins at the current position if no start is given."
+        ),
+        method!(
+            "rfind",
+            rfind,
+            FASTCALL,
+            c"rfind($self, view, start=None, end=None, /)\n--\n\n\
+            Offset of the last place of `view` in start:end, or -1."
+        ),
+        method!(
+            "flush",
+            flush,
+            KEYWORDS,
+            c"flush($self, offset=0, size=-1, /, *, flags=0)\n--\n\n\
+            Write changes back to the file and wait until they are there.\n\n\
+            `offset`, a multiple of PAGESIZE, and `size` are in bytes. `flags` is one of\n\
+            the MS_ constants; 0 means MS_SYNC. FaultError if pages of the map failed."
+        ),
+        method!(
+            "madvise",
+            madvise,
+            FASTCALL,
+            c"madvise($self, option, start=0, length=None, /)\n--\n\n\
+            Tell the system what to expect of a range, in bytes. See madvise(2)."
+        ),
+        method!(
+            "move",
+            move_,
+            FASTCALL,
+            c"move($self, dest, src, count, /)\n--\n\n\
+            Copy `count` bytes from offset `src` to offset `dest`; they may overlap."
+        ),
+        method!(
+            "read",
+            read,
+            FASTCALL,
+            c"read($self, n=None, /)\n--\n\n\
+            The next `n` bytes from the position on, or all that are left."
+        ),
+        method!(
+            "read_byte",
+            read_byte,
+            NOARGS,
+            c"read_byte($self, /)\n--\n\n\
+            The byte at the position, as an integer. ValueError at the end."
+        ),
+        method!(
+            "readline",
+            readline,
+            NOARGS,
+            c"readline($self, /)\n--\n\n\
+            The bytes up to the next newline, and it; b'' at the end."
+        ),
+        method!(
+            "resize",
+            resize,
+            O,
+            c"resize($self, newsize, /)\n--\n\n\
+            Make the map and its file `newsize` bytes long.\n\n\
+            Growing allocates the file's blocks, so that a full disk is an error here."
+        ),
+        method!(
+            "seek",
+            seek,
+            FASTCALL,
+            c"seek($self, pos, whence=0, /)\n--\n\n\
+            Set the position: from the beginning (0), from here (1), from the end (2).\n\n\
+            Returns the new position."
+        ),
+        method!(
+            "seekable",
+            seekable,
+            NOARGS,
+            c"seekable($self, /)\n--\n\n\
+            True."
+        ),
+        method!(
+            "set_name",
+            set_name,
+            O,
+            c"set_name($self, name, /)\n--\n\n\
+            Name anonymous memory in /proc/self/maps, in Python's development mode."
+        ),
+        method!(
+            "size",
+            size,
+            NOARGS,
+            c"size($self, /)\n--\n\n\
+            The file's length in bytes, which may differ from the map's."
+        ),
+        method!(
+            "tell",
+            tell,
+            NOARGS,
+            c"tell($self, /)\n--\n\n\
+            The position, in bytes from the beginning."
+        ),
+        method!(
+            "write",
+            write,
+            O,
+            c"write($self, bytes, /)\n--\n\n\
+            Write all the bytes at the position and return how many, or, if they do not\n\
+            fit, none: ValueError."
+        ),
+        method!(
+            "write_byte",
+            write_byte,
+            O,
+            c"write_byte($self, byte, /)\n--\n\n\
+            Write an integer as the byte at the position. ValueError at the end."
+        ),
+        method!("__enter__", enter, SELF, c"__enter__($self, /)\n--\n\n"),
+        method!(
+            "__exit__",
+            exit,
+            FASTCALL,
+            c"__exit__($self, exc_type, exc_value, traceback, /)\n--\n\n"
+        ),
+        // SAFETY: all null is what ends the table.
+        unsafe { std::mem::zeroed() },
+    ]
+}
+
+fn getters_table() -> Vec<ffi::PyGetSetDef> {
+    vec![
+        getter!("closed", closed, c"Whether the map is closed."),
+        getter!(
+            "fault",
+            fault,
+            c"(offset, reason) of the pages that failed and are not back, or None."
+        ),
+        getter!(
+            "guarded",
+            guarded,
+            c"Whether a failing page is an exception rather than the end of the process."
+        ),
+        // SAFETY: all null is what ends the table.
+        unsafe { std::mem::zeroed() },
+    ]
+}
+
+/// The documentation of the class.
+const DOC: &CStr = c"mmap(fileno, length, flags=MAP_SHARED, prot=PROT_WRITE|PROT_READ, \
+access=ACCESS_DEFAULT, offset=0, *, trackfd=True)\n\n\
+Map `length` bytes of the file descriptor `fileno`, from `offset` on.\n\n\
+A length of 0 means all that the file has. -1 as `fileno` maps memory that belongs\n\
+to no file, and is shared with child processes. `offset` is a multiple of\n\
+ALLOCATIONGRANULARITY. Lengths and offsets are in bytes.\n\n\
+A page that fails, because somebody truncated the file or the disk gave an error,\n\
+raises FaultError in whatever method or operator met it.";
+
+/// The class. It lives as long as the process.
+pub(crate) fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    CLASS
+        .get_or_try_init(py, || make_class(py).map(Bound::unbind))
+        .map(|class| class.bind(py))
+}
+
+fn make_class(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    methods::look_at_version(py);
+    let members = vec![
+        ffi::PyMemberDef {
+            name: c"__weaklistoffset__".as_ptr(),
+            type_code: ffi::Py_T_PYSSIZET,
+            offset: offset_of!(Object, weak_references) as ffi::Py_ssize_t,
+            flags: ffi::Py_READONLY,
+            doc: ptr::null(),
+        },
+        ffi::PyMemberDef::default(),
+    ];
+    let slot = |slot: c_int, pfunc: *mut c_void| ffi::PyType_Slot { slot, pfunc };
+    let mut slots = vec![
+        slot(ffi::Py_tp_doc, DOC.as_ptr().cast_mut().cast()),
+        slot(ffi::Py_tp_new, construct as *mut c_void),
+        slot(ffi::Py_tp_dealloc, deallocate as *mut c_void),
+        slot(ffi::Py_tp_traverse, traverse as *mut c_void),
+        slot(
+            ffi::Py_tp_getattro,
+            ffi::PyObject_GenericGetAttr as *mut c_void,
+        ),
+        // The type keeps pointers into these tables.
+        slot(
+            ffi::Py_tp_methods,
+            methods_table().leak().as_mut_ptr().cast(),
+        ),
+        slot(
+            ffi::Py_tp_getset,
+            getters_table().leak().as_mut_ptr().cast(),
+        ),
+        slot(ffi::Py_tp_members, members.leak().as_mut_ptr().cast()),
+    ];
+    slots.extend(
+        slots::table()
+            .into_iter()
+            .map(|(number, function)| slot(number, function)),
+    );
+    slots.push(slot(0, ptr::null_mut()));
+    let mut spec = ffi::PyType_Spec {
+        // The standard's, which its repr and its messages show.
+        name: c"mmap.mmap".as_ptr(),
+        basicsize: size_of::<Object>() as c_int,
+        itemsize: 0,
+        flags: (ffi::Py_TPFLAGS_DEFAULT
+            | ffi::Py_TPFLAGS_BASETYPE
+            | ffi::Py_TPFLAGS_HAVE_GC
+            | ffi::Py_TPFLAGS_IMMUTABLETYPE) as std::ffi::c_uint,
+        slots: slots.as_mut_ptr(),
+    };
+    // SAFETY: the specification is complete, ends its tables, and what the type
+    // keeps of it is never freed.
+    unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&raw mut spec)) }
+}
+
+unsafe extern "C" fn construct(
+    class: *mut ffi::PyTypeObject,
+    args: *mut ffi::PyObject,
+    named: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: Python calls it with a class, a tuple, and a dictionary or null.
+    unsafe {
+        glue::enter(|py| {
+            let mmap = new::make(&glue::constructor_args(py, args, named)?)?;
+            allocate(py, class, mmap)
+        })
+    }
+}
+
+/// A new object of the class or of a subclass.
+///
+/// # Safety
+/// `class` must be such a type.
+unsafe fn allocate(py: Python<'_>, class: *mut ffi::PyTypeObject, mmap: Mmap) -> Returned<'_> {
+    // SAFETY: the memory is zeroed, large enough, and not seen by anybody before
+    // its fields are written.
+    unsafe {
+        let object = ffi::PyType_GenericAlloc(class, 0);
+        let object = Bound::from_owned_ptr_or_err(py, object)?;
+        let memory = object.as_ptr().cast::<Object>();
+        (&raw mut (*memory).weak_references).write(ptr::null_mut());
+        (&raw mut (*memory).state).write(mmap);
+        Ok(object)
+    }
+}
+
+/// An object for a map that was made without the constructor.
+pub(crate) fn wrap(py: Python<'_>, map: faultless::Map, access: i32) -> Returned<'_> {
+    let class = class(py)?.as_ptr().cast();
+    let offset = map.file_offset();
+    // SAFETY: it is the class itself.
+    unsafe { allocate(py, class, Mmap::new(map, access, true, offset)) }
+}
+
+/// An object refers to its class and to nothing else.
+unsafe extern "C" fn traverse(
+    object: *mut ffi::PyObject,
+    visit: ffi::visitproc,
+    context: *mut c_void,
+) -> c_int {
+    // SAFETY: Python calls it with a live object and a function for what it
+    // refers to.
+    unsafe { visit(ffi::Py_TYPE(object).cast(), context) }
+}
+
+unsafe extern "C" fn deallocate(object: *mut ffi::PyObject) {
+    // SAFETY: Python calls it once, when nobody else has the object. What the
+    // class holds is moved out before the memory is given back.
+    unsafe {
+        let class = ffi::Py_TYPE(object);
+        let memory = object.cast::<Object>();
+        ffi::PyObject_GC_UnTrack(object.cast());
+        if !(*memory).weak_references.is_null() {
+            ffi::PyObject_ClearWeakRefs(object);
+        }
+        let mmap = (&raw const (*memory).state).read();
+        glue::enter(|py| {
+            state::dispose(py, mmap);
+            Ok(())
+        });
+        let free = ffi::PyType_GetSlot(class, ffi::Py_tp_free);
+        let free = std::mem::transmute::<*mut c_void, ffi::freefunc>(free);
+        free(object.cast());
+        ffi::Py_DECREF(class.cast());
+    }
+}

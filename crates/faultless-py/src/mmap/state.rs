@@ -1,0 +1,299 @@
+//! What a `mmap` object holds, and who may use it when.
+//!
+//! Operations share the map; closing and resizing have it alone. A short
+//! operation runs attached to the interpreter and, where there is a global lock,
+//! needs nothing else to keep others out. A long one counts itself in and runs
+//! detached, so that other threads go on; who wants the map alone waits until
+//! the count is zero. Without the global lock every operation counts itself in.
+#![allow(unsafe_code)]
+
+use std::cell::UnsafeCell;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
+use std::time::Duration;
+
+use faultless::Map;
+use pyo3::exceptions::PyBufferError;
+use pyo3::prelude::*;
+
+use crate::errors;
+
+/// From how many bytes on an operation runs detached. Copying or searching this
+/// much takes several times as long as detaching and attaching (40 ns).
+pub(crate) const LONG: usize = 64 << 10;
+
+/// Whether threads run at the same time while attached.
+const PARALLEL: bool = cfg!(Py_GIL_DISABLED);
+
+/// `users`: somebody has the map alone.
+const ALONE: usize = usize::MAX;
+
+pub(crate) struct Mmap {
+    map: UnsafeCell<Map>,
+    /// Operations that use the map without the global lock, or `ALONE`.
+    users: AtomicUsize,
+    /// The process whose operations `users` counts: a forked child has none of
+    /// its parent's.
+    process: AtomicU32,
+    closed: AtomicBool,
+    exports: AtomicUsize,
+    position: AtomicUsize,
+    /// One of `ACCESS_*`, as the constructor settled it.
+    pub(crate) access: i32,
+    /// Whether the file is kept, or would be if there were one.
+    pub(crate) tracked: bool,
+    /// Offset in the file as it was asked for, in bytes.
+    pub(crate) offset: u64,
+}
+
+// SAFETY: the map is only changed by who has it alone.
+unsafe impl Sync for Mmap {}
+
+/// A use of the map, counted where it has to be.
+pub(crate) struct Use<'a> {
+    mmap: &'a Mmap,
+    counted: bool,
+}
+
+impl std::ops::Deref for Use<'_> {
+    type Target = Map;
+
+    #[inline(always)]
+    fn deref(&self) -> &Map {
+        // SAFETY: nobody has the map alone while it is in use: see `enter`.
+        unsafe { &*self.mmap.map.get() }
+    }
+}
+
+impl Drop for Use<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.counted {
+            self.mmap.users.fetch_sub(1, Release);
+        }
+    }
+}
+
+impl Mmap {
+    pub(crate) fn new(map: Map, access: i32, tracked: bool, offset: u64) -> Self {
+        Self {
+            map: UnsafeCell::new(map),
+            users: AtomicUsize::new(0),
+            process: AtomicU32::new(0),
+            closed: AtomicBool::new(false),
+            exports: AtomicUsize::new(0),
+            position: AtomicUsize::new(0),
+            access,
+            tracked,
+            offset,
+        }
+    }
+
+    /// The map, for code that does not run Python's. `ValueError` if it is
+    /// closed.
+    #[inline(always)]
+    pub(crate) fn enter(&self, py: Python<'_>) -> PyResult<Use<'_>> {
+        let using = if PARALLEL {
+            self.count_in(py)?
+        } else {
+            if self.users.load(Acquire) == ALONE {
+                self.wait(py, |users| users != ALONE)?;
+            }
+            Use {
+                mmap: self,
+                counted: false,
+            }
+        };
+        if self.closed.load(Relaxed) {
+            Err(errors::closed())
+        } else {
+            Ok(using)
+        }
+    }
+
+    #[inline]
+    fn count_in(&self, py: Python<'_>) -> PyResult<Use<'_>> {
+        let mut users = self.users.load(Relaxed);
+        loop {
+            if users == ALONE {
+                self.wait(py, |users| users != ALONE)?;
+                users = self.users.load(Relaxed);
+                continue;
+            }
+            match self
+                .users
+                .compare_exchange_weak(users, users + 1, Acquire, Relaxed)
+            {
+                Ok(_) => {
+                    return Ok(Use {
+                        mmap: self,
+                        counted: true,
+                    });
+                }
+                Err(now) => users = now,
+            }
+        }
+    }
+
+    /// Runs `work` on the map, detached if `bytes`, which it touches, are many.
+    #[inline(always)]
+    pub(crate) fn run<R: Send>(
+        &self,
+        py: Python<'_>,
+        bytes: usize,
+        work: impl FnOnce(&Map) -> R + Send,
+    ) -> PyResult<R> {
+        if bytes < LONG {
+            return Ok(work(&*self.enter(py)?));
+        }
+        self.run_detached(py, work)
+    }
+
+    #[inline(never)]
+    fn run_detached<R: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&Map) -> R + Send,
+    ) -> PyResult<R> {
+        drop(self.enter(py)?);
+        let using = self.count_in(py)?;
+        if self.closed.load(Relaxed) {
+            return Err(errors::closed());
+        }
+        self.process.store(std::process::id(), Relaxed);
+        let map = &*using;
+        Ok(py.detach(|| work(map)))
+    }
+
+    /// Runs `work` with the map to itself, detached. `refuse` is the message of
+    /// the `BufferError` if memory of the map is exported.
+    pub(crate) fn alone<R: Send>(
+        &self,
+        py: Python<'_>,
+        refuse: &'static str,
+        work: impl FnOnce(&mut Map) -> R + Send,
+    ) -> PyResult<R> {
+        loop {
+            if self
+                .users
+                .compare_exchange(0, ALONE, Acquire, Relaxed)
+                .is_ok()
+            {
+                break;
+            }
+            self.wait(py, |users| users == 0)?;
+        }
+        struct Release_<'a>(&'a AtomicUsize);
+        impl Drop for Release_<'_> {
+            fn drop(&mut self) {
+                self.0.store(0, Release);
+            }
+        }
+        let _release = Release_(&self.users);
+        self.process.store(std::process::id(), Relaxed);
+        if self.exports.load(Relaxed) != 0 {
+            return Err(PyBufferError::new_err(refuse));
+        }
+        // SAFETY: `users` is `ALONE`, so nobody else has a reference.
+        let map = unsafe { &mut *self.map.get() };
+        Ok(py.detach(|| work(map)))
+    }
+
+    /// Waits, detached, until `users` is as wanted. A signal whose handler
+    /// raises, such as Ctrl-C, ends it.
+    #[cold]
+    fn wait(&self, py: Python<'_>, wanted: impl Fn(usize) -> bool) -> PyResult<()> {
+        let mut pause = Duration::from_micros(20);
+        loop {
+            let users = self.users.load(Acquire);
+            if wanted(users) {
+                return Ok(());
+            }
+            if self.process.load(Relaxed) != std::process::id() {
+                // Those were threads of the parent process.
+                let _ = self.users.compare_exchange(users, 0, Acquire, Relaxed);
+                continue;
+            }
+            py.detach(|| std::thread::sleep(pause));
+            py.check_signals()?;
+            pause = (pause * 2).min(Duration::from_millis(1));
+        }
+    }
+
+    /// Closes the map, when nobody uses it any more. Closing twice is allowed.
+    pub(crate) fn close(&self, py: Python<'_>) -> PyResult<()> {
+        const REFUSE: &str = "cannot close exported pointers exist";
+        if self.closed.load(Relaxed) {
+            return Ok(());
+        }
+        self.alone(py, REFUSE, |map| {
+            self.closed.store(true, Relaxed);
+            drop(std::mem::replace(map, empty()));
+        })
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Relaxed)
+    }
+
+    /// Where the next `read` begins.
+    #[inline(always)]
+    pub(crate) fn position(&self) -> usize {
+        self.position.load(Relaxed)
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_position(&self, position: usize) {
+        self.position.store(position, Relaxed);
+    }
+
+    /// Moves the position, if it is still where it was.
+    #[inline(always)]
+    pub(crate) fn advance(&self, from: usize, to: usize) -> bool {
+        if PARALLEL {
+            self.position
+                .compare_exchange(from, to, Relaxed, Relaxed)
+                .is_ok()
+        } else {
+            let same = self.position.load(Relaxed) == from;
+            if same {
+                self.position.store(to, Relaxed);
+            }
+            same
+        }
+    }
+
+    /// Exported memory: `change` is 1 when it is handed out, -1 when it comes
+    /// back.
+    #[inline(always)]
+    pub(crate) fn export(&self, change: isize) {
+        if PARALLEL {
+            self.exports.fetch_add(change as usize, AcqRel);
+        } else {
+            self.exports.store(
+                self.exports.load(Relaxed).wrapping_add_signed(change),
+                Relaxed,
+            );
+        }
+    }
+
+    pub(crate) fn is_exported(&self) -> bool {
+        self.exports.load(Acquire) != 0
+    }
+}
+
+/// A map that takes the place of a closed one.
+fn empty() -> Map {
+    match faultless::MapOptions::new().len(0).map_anonymous() {
+        Ok(map) => map,
+        Err(_) => unreachable!("an empty map asks nothing of the system"),
+    }
+}
+
+/// Unmapping takes long for a large map: other threads go on meanwhile.
+pub(crate) fn dispose(py: Python<'_>, mut mmap: Mmap) {
+    if mmap.map.get_mut().len() < LONG {
+        drop(mmap);
+    } else {
+        py.detach(|| drop(mmap));
+    }
+}

@@ -1,0 +1,505 @@
+//! Bytes in and out: copies, single bytes, numbers, moves and comparisons.
+
+use std::cmp::Ordering;
+use std::io;
+use std::mem::MaybeUninit;
+use std::ops::RangeBounds;
+
+use crate::error::{Error, Result};
+use crate::guard::Look;
+use crate::map::Map;
+use crate::range::Span;
+use crate::view::{append, as_uninit};
+
+/// How many bytes are moved at a time.
+const MOVED: usize = 256 << 10;
+
+mod sealed {
+    /// A number and its bytes in native order.
+    pub trait Bytes: Copy {
+        const LEN: usize;
+        /// An array of as many bytes.
+        type Bytes: Copy + Default + Eq + AsRef<[u8]> + AsMut<[u8]>;
+        fn from_bytes(bytes: Self::Bytes) -> Self;
+        fn to_bytes(self) -> Self::Bytes;
+        /// Native to little-endian order, or back: the same thing.
+        fn swap_le(self) -> Self;
+        /// Native to big-endian order, or back.
+        fn swap_be(self) -> Self;
+    }
+}
+
+/// A number that can be [loaded](Map::load_le) from a map and
+/// [stored](Map::store_le) to one: the integers and floats with a fixed size.
+pub trait Scalar: sealed::Bytes {}
+
+macro_rules! scalar {
+    ($($number:ty: $bits:ty)*) => {$(
+        impl sealed::Bytes for $number {
+            const LEN: usize = size_of::<Self>();
+
+            type Bytes = [u8; size_of::<Self>()];
+
+            #[inline(always)]
+            fn from_bytes(bytes: Self::Bytes) -> Self {
+                Self::from_ne_bytes(bytes)
+            }
+
+            #[inline(always)]
+            fn to_bytes(self) -> Self::Bytes {
+                self.to_ne_bytes()
+            }
+
+            #[inline(always)]
+            fn swap_le(self) -> Self {
+                Self::from_ne_bytes(<$bits>::from_le_bytes(self.to_ne_bytes()).to_ne_bytes())
+            }
+
+            #[inline(always)]
+            fn swap_be(self) -> Self {
+                Self::from_ne_bytes(<$bits>::from_be_bytes(self.to_ne_bytes()).to_ne_bytes())
+            }
+        }
+
+        impl Scalar for $number {}
+    )*};
+}
+
+scalar! {
+    u8: u8 i8: u8 u16: u16 i16: u16 u32: u32 i32: u32 u64: u64 i64: u64 u128: u128 i128: u128
+    f32: u32 f64: u64
+}
+
+impl Map {
+    /// Copies bytes from `offset` on into `buf`, as many as the map has, and
+    /// returns how many: fewer than asked for at the end of the map, none past
+    /// it, as [`std::os::unix::fs::FileExt::read_at`] does.
+    ///
+    /// # Errors
+    /// * [`Fault`](crate::ErrorKind::Fault): a page failed; what is in `buf` means
+    ///   nothing.
+    /// * [`Access`](crate::ErrorKind::Access): the map cannot be read.
+    ///
+    /// ```
+    /// # let file = tempfile::NamedTempFile::new()?;
+    /// std::fs::write(file.path(), b"0123456789")?;
+    /// let map = faultless::Map::open(file.path())?;
+    /// let mut buf = [0; 4];
+    /// assert_eq!(map.read_at(3, &mut buf)?, 4);
+    /// assert_eq!(&buf, b"3456");
+    /// assert_eq!(map.read_at(8, &mut buf)?, 2);
+    /// assert_eq!(map.read_at(100, &mut buf)?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn read_at(&self, offset: usize, buf: &mut [u8]) -> Result<usize> {
+        self.check_readable("read_at")?;
+        let span = Span::clamped(self.len(), offset, buf.len());
+        self.copy_out("read_at", span, as_uninit(&mut buf[..span.len()]))?;
+        Ok(span.len())
+    }
+
+    /// Fills `buf` with the bytes from `offset` on.
+    ///
+    /// # Errors
+    /// As [`read_at`](Self::read_at), and
+    /// [`OutOfRange`](crate::ErrorKind::OutOfRange) if the map has not that many
+    /// bytes there: then `buf` is untouched.
+    ///
+    /// ```
+    /// # let file = tempfile::NamedTempFile::new()?;
+    /// std::fs::write(file.path(), b"0123456789")?;
+    /// let map = faultless::Map::open(file.path())?;
+    /// let mut buf = [0; 4];
+    /// map.read_exact_at(6, &mut buf)?;
+    /// assert_eq!(&buf, b"6789");
+    /// assert!(map.read_exact_at(7, &mut buf).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn read_exact_at(&self, offset: usize, buf: &mut [u8]) -> Result<()> {
+        self.read_exact_uninit_at(offset, as_uninit(buf)).map(drop)
+    }
+
+    /// As [`read_exact_at`](Self::read_exact_at), into memory that has not been
+    /// initialised, which is returned as the bytes it then is.
+    ///
+    /// # Errors
+    /// As [`read_exact_at`](Self::read_exact_at).
+    ///
+    /// ```
+    /// use std::mem::MaybeUninit;
+    /// let map = faultless::MapOptions::new().len(10).map_anonymous()?;
+    /// let mut buf = [MaybeUninit::uninit(); 4];
+    /// assert_eq!(map.read_exact_uninit_at(2, &mut buf)?, [0; 4]);
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
+    #[inline]
+    pub fn read_exact_uninit_at<'buf>(
+        &self,
+        offset: usize,
+        buf: &'buf mut [MaybeUninit<u8>],
+    ) -> Result<&'buf mut [u8]> {
+        const OPERATION: &str = "read_exact_at";
+        self.check_readable(OPERATION)?;
+        let span = Span::exact(OPERATION, self.len(), offset, buf.len())?;
+        self.copy_out(OPERATION, span, buf)
+    }
+
+    #[inline]
+    fn copy_out<'buf>(
+        &self,
+        operation: &'static str,
+        span: Span,
+        buf: &'buf mut [MaybeUninit<u8>],
+    ) -> Result<&'buf mut [u8]> {
+        let mut copy = self.view.window(span).copier(buf);
+        self.guard.read(self, operation, span, || copy.look())?;
+        Ok(copy.finish())
+    }
+
+    /// The bytes of a range, copied.
+    ///
+    /// # Errors
+    /// * [`OutOfRange`](crate::ErrorKind::OutOfRange): the range is not inside
+    ///   the map.
+    /// * [`Fault`](crate::ErrorKind::Fault): a page failed.
+    /// * [`Access`](crate::ErrorKind::Access): the map cannot be read.
+    /// * [`Os`](crate::ErrorKind::Os): not enough memory for the copy.
+    ///
+    /// ```
+    /// # let file = tempfile::NamedTempFile::new()?;
+    /// std::fs::write(file.path(), b"0123456789")?;
+    /// let map = faultless::Map::open(file.path())?;
+    /// assert_eq!(map.to_vec(7..)?, b"789");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn to_vec(&self, range: impl RangeBounds<usize>) -> Result<Vec<u8>> {
+        self.check_readable("to_vec")?;
+        let span = Span::of("to_vec", self.len(), &range)?;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(span.len()).map_err(|_| {
+            let message = format!("{} bytes do not fit the memory", span.len());
+            Error::os("to_vec", message, io::ErrorKind::OutOfMemory.into())
+        })?;
+        append(&mut bytes, span.len(), |buf| {
+            self.copy_out("to_vec", span, buf).map(drop)
+        })?;
+        Ok(bytes)
+    }
+
+    /// Copies `bytes` into the map at `offset`: all of them, or, if the map has
+    /// not that much room there, none.
+    ///
+    /// # Errors
+    /// * [`OutOfRange`](crate::ErrorKind::OutOfRange): nothing was written.
+    /// * [`Access`](crate::ErrorKind::Access): the map cannot be written.
+    /// * [`Fault`](crate::ErrorKind::Fault): a page failed; some of the bytes may
+    ///   have been written.
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(8).map_anonymous()?;
+    /// map.write_at(4, b"abcd")?;
+    /// assert!(map.write_at(5, b"abcd").is_err());
+    /// assert_eq!(map.to_vec(..)?, b"\0\0\0\0abcd");
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
+    #[inline]
+    pub fn write_at(&self, offset: usize, bytes: &[u8]) -> Result<()> {
+        self.check_writable("write_at")?;
+        let span = Span::exact("write_at", self.len(), offset, bytes.len())?;
+        let epoch = self.guard.write(self, "write_at", span)?;
+        self.view.window(span).copy_from(bytes);
+        self.guard.wrote(self, "write_at", span, epoch)
+    }
+
+    /// The byte at `offset`.
+    ///
+    /// # Errors
+    /// As [`read_exact_at`](Self::read_exact_at).
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(8).map_anonymous()?;
+    /// assert_eq!(map.get(7)?, 0);
+    /// assert!(map.get(8).is_err());
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
+    #[inline]
+    pub fn get(&self, offset: usize) -> Result<u8> {
+        self.load("get", offset)
+    }
+
+    /// Sets the byte at `offset`.
+    ///
+    /// # Errors
+    /// As [`write_at`](Self::write_at).
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(8).map_anonymous()?;
+    /// map.set(7, 42)?;
+    /// assert_eq!(map.get(7)?, 42);
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
+    #[inline]
+    pub fn set(&self, offset: usize, byte: u8) -> Result<()> {
+        self.store("set", offset, byte)
+    }
+
+    #[inline]
+    fn load<T: Scalar>(&self, operation: &'static str, offset: usize) -> Result<T> {
+        self.check_readable(operation)?;
+        let span = Span::exact(operation, self.len(), offset, T::LEN)?;
+        let window = self.view.window(span);
+        let mut bytes = T::Bytes::default();
+        self.guard.read(self, operation, span, || {
+            let before = bytes;
+            window.copy_to(as_uninit(bytes.as_mut()));
+            Look {
+                same: bytes == before,
+                last: bytes.as_ref()[T::LEN - 1],
+            }
+        })?;
+        Ok(T::from_bytes(bytes))
+    }
+
+    #[inline]
+    fn store<T: Scalar>(&self, operation: &'static str, offset: usize, number: T) -> Result<()> {
+        self.check_writable(operation)?;
+        let span = Span::exact(operation, self.len(), offset, T::LEN)?;
+        let epoch = self.guard.write(self, operation, span)?;
+        self.view.window(span).copy_from(number.to_bytes().as_ref());
+        self.guard.wrote(self, operation, span, epoch)
+    }
+
+    /// The number at `offset`, stored with its least significant byte first.
+    /// No alignment is asked of the offset.
+    ///
+    /// # Errors
+    /// As [`read_exact_at`](Self::read_exact_at).
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(8).map_anonymous()?;
+    /// map.write_at(1, &[0x34, 0x12])?;
+    /// assert_eq!(map.load_le::<u16>(1)?, 0x1234);
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
+    #[inline]
+    pub fn load_le<T: Scalar>(&self, offset: usize) -> Result<T> {
+        self.load::<T>("load_le", offset).map(T::swap_le)
+    }
+
+    /// The number at `offset`, stored with its most significant byte first.
+    ///
+    /// # Errors
+    /// As [`read_exact_at`](Self::read_exact_at).
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(8).map_anonymous()?;
+    /// map.write_at(1, &[0x12, 0x34])?;
+    /// assert_eq!(map.load_be::<u16>(1)?, 0x1234);
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
+    #[inline]
+    pub fn load_be<T: Scalar>(&self, offset: usize) -> Result<T> {
+        self.load::<T>("load_be", offset).map(T::swap_be)
+    }
+
+    /// The number at `offset`, stored in this machine's order of bytes.
+    ///
+    /// # Errors
+    /// As [`read_exact_at`](Self::read_exact_at).
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(8).map_anonymous()?;
+    /// map.store_ne(0, 1.5f64)?;
+    /// assert_eq!(map.load_ne::<f64>(0)?, 1.5);
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
+    #[inline]
+    pub fn load_ne<T: Scalar>(&self, offset: usize) -> Result<T> {
+        self.load("load_ne", offset)
+    }
+
+    /// Stores a number at `offset` with its least significant byte first. No
+    /// alignment is asked of the offset.
+    ///
+    /// # Errors
+    /// As [`write_at`](Self::write_at).
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(8).map_anonymous()?;
+    /// map.store_le(1, 0x1234u16)?;
+    /// assert_eq!(map.to_vec(1..3)?, [0x34, 0x12]);
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
+    #[inline]
+    pub fn store_le<T: Scalar>(&self, offset: usize, number: T) -> Result<()> {
+        self.store("store_le", offset, number.swap_le())
+    }
+
+    /// Stores a number at `offset` with its most significant byte first.
+    ///
+    /// # Errors
+    /// As [`write_at`](Self::write_at).
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(8).map_anonymous()?;
+    /// map.store_be(1, 0x1234u16)?;
+    /// assert_eq!(map.to_vec(1..3)?, [0x12, 0x34]);
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
+    #[inline]
+    pub fn store_be<T: Scalar>(&self, offset: usize, number: T) -> Result<()> {
+        self.store("store_be", offset, number.swap_be())
+    }
+
+    /// Stores a number at `offset` in this machine's order of bytes.
+    ///
+    /// # Errors
+    /// As [`write_at`](Self::write_at).
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(8).map_anonymous()?;
+    /// map.store_ne(0, -5i32)?;
+    /// assert_eq!(map.load_ne::<i32>(0)?, -5);
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
+    #[inline]
+    pub fn store_ne<T: Scalar>(&self, offset: usize, number: T) -> Result<()> {
+        self.store("store_ne", offset, number)
+    }
+
+    /// Copies every `step`-th byte from `offset` on, backwards if `step` is
+    /// negative, into memory that need not be initialised; it is returned as the
+    /// bytes it then is. It is what `m[offset::step]` means in Python.
+    ///
+    /// # Errors
+    /// As [`read_exact_at`](Self::read_exact_at), and
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a step of 0.
+    ///
+    /// ```
+    /// use std::mem::MaybeUninit;
+    /// let map = faultless::MapOptions::new().len(8).map_anonymous()?;
+    /// map.write_at(0, b"abcdefgh")?;
+    /// let mut buf = [MaybeUninit::uninit(); 3];
+    /// assert_eq!(map.read_strided_at(7, -3, &mut buf)?, b"heb");
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
+    pub fn read_strided_at<'buf>(
+        &self,
+        offset: usize,
+        step: isize,
+        buf: &'buf mut [MaybeUninit<u8>],
+    ) -> Result<&'buf mut [u8]> {
+        const OPERATION: &str = "read_strided_at";
+        self.check_readable(OPERATION)?;
+        let span = Span::strided(OPERATION, self.len(), offset, step, buf.len())?;
+        let mut copy = self.view.window(span).strided_copier(step, buf);
+        self.guard.read(self, OPERATION, span, || copy.look())?;
+        Ok(copy.finish())
+    }
+
+    /// Copies `bytes` to every `step`-th byte from `offset` on, backwards if
+    /// `step` is negative.
+    ///
+    /// # Errors
+    /// As [`write_at`](Self::write_at), and
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a step of 0.
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(8).map_anonymous()?;
+    /// map.write_strided_at(0, 2, b"abcd")?;
+    /// assert_eq!(map.to_vec(..)?, b"a\0b\0c\0d\0");
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
+    pub fn write_strided_at(&self, offset: usize, step: isize, bytes: &[u8]) -> Result<()> {
+        const OPERATION: &str = "write_strided_at";
+        self.check_writable(OPERATION)?;
+        let span = Span::strided(OPERATION, self.len(), offset, step, bytes.len())?;
+        let epoch = self.guard.write(self, OPERATION, span)?;
+        self.view.window(span).scatter(step, bytes);
+        self.guard.wrote(self, OPERATION, span, epoch)
+    }
+
+    /// Copies the bytes of `from` to `to` and what follows, as if through a
+    /// buffer: the two may overlap. It is the `move` of Python's `mmap`.
+    ///
+    /// # Errors
+    /// * [`OutOfRange`](crate::ErrorKind::OutOfRange): either range is not inside
+    ///   the map; nothing was changed.
+    /// * [`Access`](crate::ErrorKind::Access): the map cannot be read and written.
+    /// * [`Fault`](crate::ErrorKind::Fault): a page failed.
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(8).map_anonymous()?;
+    /// map.write_at(0, b"abcdefgh")?;
+    /// map.copy_within(0..4, 2)?;
+    /// assert_eq!(map.to_vec(..)?, b"ababcdgh");
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
+    pub fn copy_within(&self, from: impl RangeBounds<usize>, to: usize) -> Result<()> {
+        const OPERATION: &str = "copy_within";
+        self.check_readable(OPERATION)?;
+        self.check_writable(OPERATION)?;
+        let from = Span::of(OPERATION, self.len(), &from)?;
+        let to = Span::exact(OPERATION, self.len(), to, from.len())?;
+        // In parts, and each seen to be there before it is moved: a page that
+        // fails reads as zeros, which must not get into the file.
+        from.parts(MOVED, to.start() > from.start())
+            .try_for_each(|(skipped, part)| {
+                let to = to.part(skipped, part.len());
+                if !self.guard.is_sound() {
+                    let bytes = self.to_vec(part.start()..part.end())?;
+                    return self.write_at(to.start(), &bytes);
+                }
+                let epoch = self.guard.write(self, OPERATION, to)?;
+                let (source, target) = (self.view.window(part), self.view.window(to));
+                self.guard.read(self, OPERATION, part, || source.touch())?;
+                source.move_to(&target);
+                self.guard.wrote(self, OPERATION, to, epoch)
+            })
+    }
+
+    /// Sets every byte of a range to `byte`.
+    ///
+    /// # Errors
+    /// As [`write_at`](Self::write_at).
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(4).map_anonymous()?;
+    /// map.fill(1..3, b'x')?;
+    /// assert_eq!(map.to_vec(..)?, b"\0xx\0");
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
+    pub fn fill(&self, range: impl RangeBounds<usize>, byte: u8) -> Result<()> {
+        self.check_writable("fill")?;
+        let span = Span::of("fill", self.len(), &range)?;
+        let epoch = self.guard.write(self, "fill", span)?;
+        self.view.window(span).fill(byte);
+        self.guard.wrote(self, "fill", span, epoch)
+    }
+
+    /// Compares the bytes of a range with `bytes`, in the order of dictionaries:
+    /// at the first difference, then by length.
+    ///
+    /// # Errors
+    /// As [`to_vec`](Self::to_vec).
+    ///
+    /// ```
+    /// use std::cmp::Ordering;
+    /// let map = faultless::MapOptions::new().len(4).map_anonymous()?;
+    /// map.write_at(0, b"abcd")?;
+    /// assert_eq!(map.compare(..3, b"abc")?, Ordering::Equal);
+    /// assert_eq!(map.compare(.., b"abd")?, Ordering::Less);
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
+    pub fn compare(&self, range: impl RangeBounds<usize>, bytes: &[u8]) -> Result<Ordering> {
+        self.check_readable("compare")?;
+        let span = Span::of("compare", self.len(), &range)?;
+        self.scan("compare", span, |map| {
+            let order = map.cmp(bytes);
+            // What decided may have been any byte.
+            (order, map.len())
+        })
+    }
+}

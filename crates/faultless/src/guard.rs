@@ -1,0 +1,517 @@
+//! What every operation on a map does before and after: seeing whether pages
+//! failed under it, mending what can be mended, and reporting.
+//!
+//! The fast path is two loads of one number, and, when a zero was read or a byte
+//! written, one load of the map's last byte. A map that something has happened to
+//! is looked at twice from then on, until it has been quiet for a while.
+
+use std::fs::File;
+use std::sync::atomic::{Ordering, compiler_fence, fence};
+
+use crate::error::{Error, Result};
+use crate::fault::{Fault, FaultReason, guard_is_on};
+use crate::map::{Layout, Map};
+use crate::os::{self, Mapping};
+use crate::range::Span;
+use crate::registry::{REGISTRY, Range, Slot, WHOLE};
+
+/// What an operation that reads saw.
+pub(crate) struct Look {
+    /// Whether it is the same as the look before.
+    pub(crate) same: bool,
+    /// The last byte that it depended on, or zero if that may be one that the
+    /// file does not have.
+    pub(crate) last: u8,
+}
+
+/// A map's place in the registry.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    slot: &'static Slot,
+    index: Option<u32>,
+    /// Whether the map can fail at all.
+    needed: bool,
+    /// Whether a zero may be one that the file does not have: see
+    /// [`reaches`](Self::reaches).
+    bounded: bool,
+    /// Whether there can be a [canary](Slot::canary).
+    watched: bool,
+    /// Offset in the map from which on its bytes are in its last page.
+    last_page: usize,
+    /// Offset in the file of that page.
+    last_page_in_file: u64,
+}
+
+/// From how many bytes on an operation takes so long that a file may well be cut
+/// and grow again meanwhile. A look at the [canary](Slot::canary) then is no
+/// cost, and making one, some microseconds once a map, not much.
+const LONG: usize = 64 << 10;
+
+impl Guard {
+    /// Registers a new mapping, if it can fail.
+    #[inline]
+    pub(crate) fn new(layout: &Layout, mapping: &Mapping, file: Option<&File>) -> Self {
+        let huge = layout.page != os::page_size();
+        let needed = layout.len != 0 && (!layout.anonymous() || huge);
+        let mut guard = Self {
+            slot: &WHOLE,
+            index: None,
+            needed,
+            bounded: false,
+            watched: false,
+            last_page: usize::MAX,
+            last_page_in_file: 0,
+        };
+        if !needed || !guard_is_on() || !os::guard::install() {
+            return guard;
+        }
+        if let Some((index, slot)) = REGISTRY.claim() {
+            let range = Self::range(layout, mapping, file);
+            slot.exclusively(|| slot.describe(&range));
+            guard.slot = slot;
+            guard.index = Some(index);
+            guard.bounded = layout.regular && range.fd >= 0;
+            guard.watched = guard.bounded && !huge;
+            guard.set_end(layout);
+        }
+        guard
+    }
+
+    fn range(layout: &Layout, mapping: &Mapping, file: Option<&File>) -> Range {
+        let len = mapping.len().next_multiple_of(layout.page);
+        Range {
+            start: mapping.base().expose_provenance(),
+            len,
+            unit: Range::unit_for(len, layout.page),
+            file_offset: layout.placement.file_offset,
+            fd: file.map_or(-1, os::raw_file),
+            protection: layout.protection,
+            shared: layout.shared(),
+            regular: layout.regular,
+            huge: layout.page != os::page_size(),
+        }
+    }
+
+    pub(crate) fn is_registered(&self) -> bool {
+        self.index.is_some()
+    }
+
+    /// Where the map's last page begins, after its length changed.
+    pub(crate) fn set_end(&mut self, layout: &Layout) {
+        let lead = layout.placement.lead;
+        let last = (lead + layout.len).saturating_sub(1) / layout.page * layout.page;
+        self.last_page = last.saturating_sub(lead);
+        self.last_page_in_file = layout.placement.file_offset + last as u64;
+    }
+
+    /// Puts what `remap` makes in the place of the present mapping; no handler
+    /// touches either meanwhile. If it fails the mapping is as it was.
+    pub(crate) fn replace<E>(
+        &self,
+        file: Option<&File>,
+        remap: impl FnOnce() -> Result<(Layout, Mapping), E>,
+    ) -> Result<(Layout, Mapping), E> {
+        if self.index.is_none() {
+            return remap();
+        }
+        self.slot.exclusively(|| {
+            let (layout, mapping) = remap()?;
+            os::guard::remove_canary(self.slot, self.slot.range().unit);
+            self.slot.describe(&Self::range(&layout, &mapping, file));
+            Ok((layout, mapping))
+        })
+    }
+
+    /// Unmaps the mapping and forgets it.
+    #[inline]
+    pub(crate) fn release(&self, mapping: Mapping) {
+        if let Some(index) = self.index {
+            REGISTRY.release(index, self.slot, || {
+                drop(mapping);
+                os::guard::remove_canary(self.slot, self.slot.range().unit);
+            });
+        }
+    }
+
+    pub(crate) fn set_protection(&self, protection: i32) {
+        if self.index.is_some() {
+            self.slot.set_protection(protection);
+        }
+    }
+
+    pub(crate) fn set_dont_fork(&self, on: bool) {
+        if self.index.is_some() {
+            self.slot.set_dont_fork(on);
+        }
+    }
+
+    /// Runs an operation that reads `span`. `look` does it, and can do it again.
+    #[inline(always)]
+    pub(crate) fn read(
+        &self,
+        map: &Map,
+        operation: &'static str,
+        span: Span,
+        mut look: impl FnMut() -> Look,
+    ) -> Result<()> {
+        let epoch = self.slot.epoch();
+        if Slot::is_sound(epoch) && span.len() < LONG {
+            let seen = look();
+            if self.is_still(epoch)
+                && (seen.last != 0 || !self.bounded || self.reaches(map, span, epoch))
+            {
+                return Ok(());
+            }
+        }
+        self.read_long(map, operation, span, &mut look)
+    }
+
+    /// The same for an operation that takes long, and for any that did not end
+    /// well at once.
+    #[inline(never)]
+    fn read_long(
+        &self,
+        map: &Map,
+        operation: &'static str,
+        span: Span,
+        look: &mut dyn FnMut() -> Look,
+    ) -> Result<()> {
+        let epoch = self.slot.epoch();
+        if Slot::is_sound(epoch) && span.len() >= LONG {
+            let song = self.song();
+            if song.is_some() || !self.watched {
+                let seen = look();
+                let uncut = song.is_none_or(|song| os::guard::sings(self.slot, song));
+                let certain = seen.last != 0 || !self.bounded || self.reaches(map, span, epoch);
+                if uncut && certain && self.is_still(epoch) {
+                    return Ok(());
+                }
+            }
+        }
+        self.read_carefully(map, operation, span, look)
+    }
+
+    /// What the canary sings, planted anew if it is silent. `None`: there is none.
+    fn song(&self) -> Option<u64> {
+        if !self.watched {
+            return None;
+        }
+        let sings = || Some(self.slot.song()).filter(|&song| os::guard::sings(self.slot, song));
+        sings().or_else(|| {
+            let range = self.slot.range();
+            os::guard::plant_canary(self.slot, &range, self.last_page_in_file);
+            sings()
+        })
+    }
+
+    /// The same for a map with a past, or that something is happening to: the
+    /// result stands only if two looks agree, the file was long enough after
+    /// each, and nothing failed meanwhile.
+    #[cold]
+    fn read_carefully(
+        &self,
+        map: &Map,
+        operation: &'static str,
+        span: Span,
+        look: &mut dyn FnMut() -> Look,
+    ) -> Result<()> {
+        for _ in 0..16 {
+            let epoch = self.enter_hurt(map, operation, span)?;
+            let song = self.song();
+            look();
+            if !self.is_still(epoch) {
+                continue;
+            }
+            self.check_end(map, operation, span.end())?;
+            let seen = look();
+            if !self.is_still(epoch) {
+                continue;
+            }
+            self.check_end(map, operation, span.end())?;
+            let uncut = song.is_none_or(|song| os::guard::sings(self.slot, song));
+            if seen.same && uncut {
+                self.slot.settled();
+                return Ok(());
+            }
+        }
+        // Somebody is changing the file faster than it can be read.
+        let start = map.layout.placement.lead + span.start();
+        Err(fault(map, operation, (start, FaultReason::Truncated)))
+    }
+
+    /// Before an operation that writes `span`, which the file has to reach. The
+    /// number goes to `wrote`.
+    #[inline(always)]
+    pub(crate) fn write(&self, map: &Map, operation: &'static str, span: Span) -> Result<usize> {
+        let epoch = self.slot.epoch();
+        // What a copy-on-write map holds is its own; the file's end is nothing
+        // to it.
+        let free = !self.bounded || !map.layout.shared();
+        if Slot::is_sound(epoch) && (free || self.reaches(map, span, epoch)) {
+            return Ok(epoch);
+        }
+        self.write_carefully(map, operation, span)
+    }
+
+    #[cold]
+    fn write_carefully(&self, map: &Map, operation: &'static str, span: Span) -> Result<usize> {
+        let epoch = self.enter_hurt(map, operation, span)?;
+        if map.layout.shared() {
+            self.check_end(map, operation, span.end())?;
+        }
+        Ok(epoch)
+    }
+
+    /// After an operation that wrote `span`.
+    #[inline(always)]
+    pub(crate) fn wrote(
+        &self,
+        map: &Map,
+        operation: &'static str,
+        span: Span,
+        epoch: usize,
+    ) -> Result<()> {
+        if self.is_still(epoch) && Slot::is_sound(epoch) {
+            return Ok(());
+        }
+        self.wrote_carefully(map, operation, span, epoch)
+    }
+
+    #[cold]
+    fn wrote_carefully(
+        &self,
+        map: &Map,
+        operation: &'static str,
+        span: Span,
+        epoch: usize,
+    ) -> Result<()> {
+        let found = self.damage(map, span).or_else(|| {
+            // Pages were mapped back meanwhile: what was stored may be gone.
+            Slot::healed_between(epoch, self.slot.epoch()).then(|| {
+                (
+                    map.layout.placement.lead + span.start(),
+                    FaultReason::Truncated,
+                )
+            })
+        });
+        if let Some(found) = found {
+            self.take_unreported_in(map, span);
+            return Err(fault(map, operation, found));
+        }
+        if map.layout.shared() {
+            self.check_end(map, operation, span.end())?;
+        }
+        Ok(())
+    }
+
+    /// Before an operation on a map that is not sound: reports what has not been
+    /// reported, mends what can be mended, and refuses what is still dead.
+    #[cold]
+    fn enter_hurt(&self, map: &Map, operation: &'static str, span: Span) -> Result<usize> {
+        let pending = self.slot.take_unreported();
+        self.heal();
+        let epoch = self.slot.epoch();
+        // Of several failures the one that the operation meets first.
+        match self.damage(map, span).or(pending) {
+            Some(found) => Err(fault(map, operation, found)),
+            None => Ok(epoch),
+        }
+    }
+
+    /// Whether nothing has happened to the map, as far as is known.
+    pub(crate) fn is_sound(&self) -> bool {
+        Slot::is_sound(self.slot.epoch())
+    }
+
+    /// Whether nothing failed since `epoch`, after the bytes were touched.
+    #[inline(always)]
+    fn is_still(&self, epoch: usize) -> bool {
+        // For the compiler and for the processor: a handler on another thread
+        // may have replaced the page that the bytes came from.
+        compiler_fence(Ordering::SeqCst);
+        fence(Ordering::Acquire);
+        self.slot.epoch() == epoch
+    }
+
+    /// Whether the file is sure to reach the end of `span`, without asking it.
+    ///
+    /// A file that ends inside a page shows zeros up to the page's end, and
+    /// takes stores there, which are lost; no page fails. But if the map's last
+    /// byte is not zero, the file reaches it; and if it can be read at all, the
+    /// file ends in the map's last page or later. If neither tells, the careful
+    /// way asks.
+    #[inline]
+    fn reaches(&self, map: &Map, span: Span, epoch: usize) -> bool {
+        if span.is_empty() || !map.is_readable() {
+            return true;
+        }
+        let last = map.view.last();
+        if self.is_still(epoch) {
+            return last != 0 || span.end() <= self.last_page;
+        }
+        // That was this look, and no access of the program's.
+        self.slot.take_unreported();
+        false
+    }
+
+    /// Asks the file whether it reaches `end` of the map.
+    #[cold]
+    fn check_end(&self, map: &Map, operation: &'static str, end: usize) -> Result<()> {
+        match reach(map).filter(|_| self.bounded) {
+            Some(reach) if reach < end => {
+                self.slot.scar();
+                let found = (map.layout.placement.lead + reach, FaultReason::Truncated);
+                Err(fault(map, operation, found))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn take_unreported_in(&self, map: &Map, span: Span) {
+        let lead = map.layout.placement.lead;
+        let (start, end) = (lead + span.start(), lead + span.end());
+        if self
+            .slot
+            .unreported()
+            .is_some_and(|(offset, _)| start <= offset && offset < end)
+        {
+            self.slot.take_unreported();
+        }
+    }
+
+    /// Before the map is flushed: all of it has to be there. The number goes to
+    /// `flushed`.
+    pub(crate) fn flush(&self, map: &Map) -> Result<usize> {
+        let all = Span::clamped(map.len(), 0, map.len());
+        let epoch = self.slot.epoch();
+        let epoch = if Slot::is_sound(epoch) {
+            epoch
+        } else {
+            self.enter_hurt(map, "flush", all)?
+        };
+        if map.layout.shared() && map.is_writable() {
+            self.check_end(map, "flush", map.len())?;
+        }
+        Ok(epoch)
+    }
+
+    /// After the map was flushed.
+    pub(crate) fn flushed(&self, map: &Map, epoch: usize) -> Result<()> {
+        if self.is_still(epoch) {
+            return Ok(());
+        }
+        self.enter_hurt(map, "flush", Span::clamped(map.len(), 0, map.len()))
+            .map(drop)
+    }
+
+    fn damage(&self, map: &Map, span: Span) -> Option<(usize, FaultReason)> {
+        let lead = map.layout.placement.lead;
+        self.slot.damage(lead + span.start(), lead + span.end())
+    }
+
+    fn heal(&self) {
+        let range = self.slot.range();
+        self.slot
+            .heal(|lo, hi, reason| os::guard::restore(&range, lo, hi, reason));
+    }
+
+    /// Tries to make the map whole; whether it is. What has not been reported
+    /// is forgotten: the caller maps anew.
+    pub(crate) fn mend(&self) -> bool {
+        if !Slot::was_whole(self.slot.epoch()) {
+            self.slot.take_unreported();
+            self.heal();
+        }
+        Slot::was_whole(self.slot.epoch())
+    }
+}
+
+/// Up to which byte of the map its file goes now.
+fn reach(map: &Map) -> Option<usize> {
+    let len = os::file_len_of(os::raw_file(map.file.as_ref()?))?;
+    Some(usize::try_from(len.saturating_sub(map.file_offset())).unwrap_or(usize::MAX))
+}
+
+/// What is told of a failed byte of the mapping.
+fn describe(map: &Map, (offset, reason): (usize, FaultReason)) -> Fault {
+    let offset = offset
+        .saturating_sub(map.layout.placement.lead)
+        .min(map.len());
+    // The pages that failed begin behind the byte that the file ends with, which
+    // may be before them by now.
+    match reach(map).filter(|_| map.guard.bounded) {
+        Some(end) if end <= offset => Fault::new(end, FaultReason::Truncated),
+        _ => Fault::new(offset, reason),
+    }
+}
+
+#[cold]
+fn fault(map: &Map, operation: &'static str, found: (usize, FaultReason)) -> Error {
+    Error::from_fault(operation, describe(map, found)).with_path(map.path().as_deref())
+}
+
+impl Map {
+    /// The fault that the map suffers from now: pages that failed and are
+    /// replaced with zeros, or a failure that no operation has reported yet,
+    /// because it happened to raw memory ([`as_ptr`](Self::as_ptr)). `None` when
+    /// the map is whole, again or still.
+    ///
+    /// Asking changes nothing: the next operation still reports the fault.
+    ///
+    /// ```
+    /// let map = faultless::Map::open(std::env::current_exe()?)?;
+    /// assert_eq!(map.fault(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        let guard = &self.guard;
+        if !Slot::was_whole(guard.slot.epoch()) {
+            guard.heal();
+            let whole = Span::clamped(self.len(), 0, self.len());
+            let found = guard
+                .slot
+                .unreported()
+                .or_else(|| guard.damage(self, whole));
+            if let Some(found) = found {
+                return Some(describe(self, found));
+            }
+        }
+        // The file may end inside the map's last page, which does not fail.
+        let first = self.file_offset().max(guard.last_page_in_file + 1);
+        let inside = first..self.file_offset() + self.len() as u64;
+        let len = os::file_len_of(os::raw_file(self.file.as_ref()?)).filter(|_| guard.bounded)?;
+        inside
+            .contains(&len)
+            .then(|| describe(self, (usize::MAX, FaultReason::Truncated)))
+    }
+
+    /// Whether a page of this map that fails is an error rather than the end
+    /// of the process. `false` if the guard was [off](crate::set_guard) when
+    /// the map was made, or the process has too many handlers of the signal.
+    /// Memory that cannot fail counts as guarded.
+    ///
+    /// ```
+    /// let map = faultless::Map::open(std::env::current_exe()?)?;
+    /// assert!(map.is_guarded());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        !self.guard.needed || self.guard.index.is_some() && os::guard::is_installed()
+    }
+}
+
+/// Makes sure that the signals of failing pages come to this crate first, if a
+/// map has needed them, and returns whether they do. Every new map does so; a
+/// program that installs a handler for `SIGBUS` while it has maps calls this
+/// afterwards. The other handler gets what is not a map's.
+///
+/// ```
+/// let _map = faultless::Map::open(std::env::current_exe()?)?;
+/// assert!(faultless::ensure_guard());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn ensure_guard() -> bool {
+    guard_is_on() && os::guard::was_installed() && os::guard::install()
+}

@@ -1,0 +1,73 @@
+//! Memory-mapped files that never crash the process.
+//!
+//! A [`Map`] is a file seen as memory, or memory alone. Making one and using it
+//! needs no `unsafe`: its methods copy bytes in and out, search, compare and
+//! move them, and a page that fails meanwhile, because somebody truncated the
+//! file, the disk gave an error or is full, is an [`Error`] of kind
+//! [`Fault`](ErrorKind::Fault) that says where and why. Everywhere else it is a
+//! `SIGBUS` that ends the program.
+//!
+//! ```
+//! use faultless::{Access, Map, MapOptions};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let path = dir.path().join("data");
+//! std::fs::write(&path, b"some text, and more")?;
+//!
+//! let map = Map::open(&path)?;
+//! assert_eq!(map.find(b"text", ..)?, Some(5));
+//! assert_eq!(map.to_vec(5..9)?, b"text");
+//!
+//! let map = MapOptions::new().access(Access::Write).open(&path)?;
+//! map.write_at(5, b"TEXT")?;
+//! map.flush()?;
+//! assert_eq!(std::fs::read(&path)?, b"some TEXT, and more");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Why no slices
+//!
+//! Other programs may write or truncate a mapped file at any moment, which no
+//! `&[u8]` allows. A slice of a file's pages is therefore only to be had with
+//! [`unsafe`](Map::as_slice), or where the system vouches for the bytes
+//! ([`Map::immutable_slice`]). Copying costs less than it seems: the guard adds
+//! nothing that can be measured to a search, and a copy of a few bytes is a few
+//! instructions.
+//!
+//! # Crate features
+//!
+//! None so far.
+#![deny(unsafe_code)]
+#![doc(test(attr(deny(warnings))))]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod advice;
+mod bytes;
+mod cursor;
+mod error;
+mod fault;
+mod guard;
+mod map;
+mod options;
+mod os;
+mod range;
+mod raw;
+mod registry;
+mod resize;
+mod search;
+mod view;
+
+pub use advice::{Advice, Discard};
+pub use bytes::Scalar;
+pub use cursor::Cursor;
+pub use error::{Error, ErrorKind, Result};
+pub use fault::{Fault, FaultReason, set_guard};
+pub use guard::ensure_guard;
+pub use map::{Flush, Map, allocation_granularity, page_size};
+pub use options::{Access, HugePages, MapOptions, Protection};
+pub use search::FindIter;
+
+/// The examples of the README are tests, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -1,0 +1,543 @@
+//! How a map is asked for.
+
+use std::fs::{File, OpenOptions};
+use std::ops::{BitOr, BitOrAssign};
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::map::{Layout, Map};
+use crate::os::{self, BorrowedFile};
+use crate::range::Placement;
+
+#[cfg(unix)]
+use std::os::fd::AsFd as AsFile;
+#[cfg(windows)]
+use std::os::windows::io::AsHandle as AsFile;
+
+/// What a map may do with its bytes, and with its file's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Access {
+    /// Read only. The file need not be open for writing.
+    #[default]
+    Read,
+    /// Read and write; what is written goes to the file, or, in anonymous
+    /// memory, to every process that shares it.
+    Write,
+    /// Read and write; what is written stays in this map (`MAP_PRIVATE`). The
+    /// file need not be open for writing.
+    CopyOnWrite,
+}
+
+/// Which accesses the pages of a map allow. Combine with `|`.
+///
+/// ```
+/// use faultless::Protection;
+/// let both = Protection::READ | Protection::WRITE;
+/// assert!(both.contains(Protection::READ));
+/// assert!(!both.contains(Protection::EXECUTE));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Protection(i32);
+
+impl Protection {
+    /// No access at all: every operation on the bytes is an error.
+    pub const NONE: Self = Self(os::PROT_NONE);
+    /// The pages can be read.
+    pub const READ: Self = Self(os::PROT_READ);
+    /// The pages can be written. They can then be read too, whatever is said.
+    pub const WRITE: Self = Self(os::PROT_WRITE);
+    /// The pages can be executed. Some processors can then not read them,
+    /// unless [`READ`](Self::READ) is said too.
+    pub const EXECUTE: Self = Self(os::PROT_EXEC);
+
+    /// Whether everything that `other` allows is allowed.
+    #[must_use]
+    pub fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// The number that `mmap` takes on this system.
+    #[must_use]
+    pub fn raw(self) -> i32 {
+        self.0
+    }
+
+    /// From the number that `mmap` takes on this system (`PROT_READ` …).
+    #[must_use]
+    pub fn from_raw(raw: i32) -> Self {
+        Self(raw)
+    }
+}
+
+impl BitOr for Protection {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for Protection {
+    fn bitor_assign(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+/// Pages larger than the usual ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HugePages {
+    /// Let the system use huge pages where it can (`MADV_HUGEPAGE`). A hint:
+    /// without support nothing happens.
+    Transparent,
+    /// Take pages of the system's default huge size from its reserved pool
+    /// (`MAP_HUGETLB`). Anonymous memory only, and an error if the pool is empty.
+    Default,
+    /// Take pages of `1 << n` bytes from the reserved pool.
+    Shift(u32),
+}
+
+/// Options for making a [`Map`], in the manner of [`std::fs::OpenOptions`].
+///
+/// ```
+/// use faultless::{Access, MapOptions};
+///
+/// let dir = tempfile::tempdir()?;
+/// let path = dir.path().join("data");
+/// std::fs::write(&path, b"0123456789")?;
+///
+/// let map = MapOptions::new().access(Access::Write).offset(2).len(5).open(&path)?;
+/// assert_eq!(map.to_vec(..)?, b"23456");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct MapOptions {
+    access: Access,
+    offset: u64,
+    len: Option<usize>,
+    shared: bool,
+    keep_file: bool,
+    sparse: bool,
+    populate: bool,
+    no_reserve: bool,
+    stack: bool,
+    huge_pages: Option<HugePages>,
+    protection: Option<Protection>,
+    raw_flags: Option<i32>,
+}
+
+impl Default for MapOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MapOptions {
+    /// A read-only map of the whole file; for anonymous memory, a private map
+    /// that can be written.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            access: Access::Read,
+            offset: 0,
+            len: None,
+            shared: false,
+            keep_file: true,
+            sparse: false,
+            populate: false,
+            no_reserve: false,
+            stack: false,
+            huge_pages: None,
+            protection: None,
+            raw_flags: None,
+        }
+    }
+
+    /// What the map may do with its bytes. [`Access::Read`] by default.
+    /// Anonymous memory can always be written: see [`shared`](Self::shared).
+    pub fn access(&mut self, access: Access) -> &mut Self {
+        self.access = access;
+        self
+    }
+
+    /// Where in the file the map begins, in bytes: any offset, not only a
+    /// multiple of the page size. By default 0. Anonymous memory has none.
+    pub fn offset(&mut self, offset: u64) -> &mut Self {
+        self.offset = offset;
+        self
+    }
+
+    /// How many bytes are mapped. By default all from the offset to the file's
+    /// end; anonymous memory needs a length.
+    pub fn len(&mut self, len: usize) -> &mut Self {
+        self.len = Some(len);
+        self
+    }
+
+    /// Whether anonymous memory is shared with the child processes that are
+    /// forked later. By default it is not.
+    pub fn shared(&mut self, shared: bool) -> &mut Self {
+        self.shared = shared;
+        self
+    }
+
+    /// Whether the map keeps the file open, so that it can be
+    /// [resized](Map::resize) and asked for its [file's length](Map::file_len),
+    /// and heal after a truncation. By default it does, which costs a file
+    /// descriptor a map (the file's own where the map opened it or was given
+    /// it).
+    pub fn keep_file(&mut self, keep: bool) -> &mut Self {
+        self.keep_file = keep;
+        self
+    }
+
+    /// Whether growing the file leaves holes where nothing was written, instead
+    /// of allocating its blocks. By default they are allocated, so that a full
+    /// disk is an error of [`Map::resize`] and not of a store later.
+    pub fn sparse(&mut self, sparse: bool) -> &mut Self {
+        self.sparse = sparse;
+        self
+    }
+
+    /// Whether the pages are read in before the map is returned
+    /// (`MAP_POPULATE`). By default each is read at its first use. No effect
+    /// on systems that cannot.
+    pub fn populate(&mut self, populate: bool) -> &mut Self {
+        self.populate = populate;
+        self
+    }
+
+    /// Whether no swap space is reserved (`MAP_NORESERVE`). By default it is
+    /// where the system does so. No effect on systems that cannot.
+    pub fn no_reserve(&mut self, no_reserve: bool) -> &mut Self {
+        self.no_reserve = no_reserve;
+        self
+    }
+
+    /// Whether the memory is to be used as a stack (`MAP_STACK`). Anonymous
+    /// memory; no effect on systems that do not tell the difference.
+    pub fn stack(&mut self, stack: bool) -> &mut Self {
+        self.stack = stack;
+        self
+    }
+
+    /// Pages larger than the usual ones. By default none are asked for.
+    pub fn huge_pages(&mut self, huge_pages: HugePages) -> &mut Self {
+        self.huge_pages = Some(huge_pages);
+        self
+    }
+
+    /// The protection of the pages, instead of the one that
+    /// [`access`](Self::access) implies: memory to execute, say, or a map that
+    /// is [given access](Map::protect) only later.
+    pub fn protection(&mut self, protection: Protection) -> &mut Self {
+        self.protection = Some(protection);
+        self
+    }
+
+    /// The flags of the mapping (`MAP_SHARED`, `MAP_PRIVATE` and what goes with
+    /// them) instead of those that the other options imply. Flags that would
+    /// place the map where another may be (`MAP_FIXED`) are refused. A private
+    /// map made so can be [resized](Map::resize), and its file with it.
+    ///
+    /// See [mmap(2)](https://man7.org/linux/man-pages/man2/mmap.2.html).
+    #[cfg(unix)]
+    pub fn raw_flags(&mut self, flags: i32) -> &mut Self {
+        self.raw_flags = Some(flags);
+        self
+    }
+
+    /// Opens the file at `path`, for reading, or for writing too where
+    /// [`Access::Write`] needs it, and maps it.
+    ///
+    /// # Errors
+    /// Those of opening the file ([`ErrorKind::Os`](crate::ErrorKind::Os)), and
+    /// those of [`map`](Self::map).
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<Map> {
+        let path = path.as_ref();
+        let map = OpenOptions::new()
+            .read(true)
+            .write(self.access == Access::Write)
+            .open(path)
+            .map_err(|error| Error::os("open", "cannot open the file", error))
+            .and_then(|file| self.map_owned(file))
+            .map_err(|error| error.with_path(Some(path)))?;
+        Ok(map.with_path(Arc::from(path)))
+    }
+
+    /// Makes the file at `path`, or empties it, gives it the
+    /// [length](Self::len) asked for after the [offset](Self::offset), and maps
+    /// it to read and write. All bytes are zeros, and the blocks of the mapped
+    /// part allocated unless [`sparse`](Self::sparse).
+    ///
+    /// # Errors
+    /// * [`InvalidInput`](crate::ErrorKind::InvalidInput): no length is given; the
+    ///   file is untouched.
+    /// * [`OutOfRange`](crate::ErrorKind::OutOfRange): no file has that many
+    ///   bytes; the file is untouched.
+    /// * [`Os`](crate::ErrorKind::Os): as for opening and [mapping](Self::map),
+    ///   and `ENOSPC`.
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// let map = faultless::MapOptions::new().len(100).create(dir.path().join("new"))?;
+    /// map.write_at(0, b"hello")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn create(&self, path: impl AsRef<Path>) -> Result<Map> {
+        self.open_new(
+            path.as_ref(),
+            OpenOptions::new().create(true).truncate(true),
+        )
+    }
+
+    /// As [`create`](Self::create), for a file that must not exist yet.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create), and `EEXIST`. If the file cannot get its
+    /// length it is removed again.
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// let path = dir.path().join("new");
+    /// faultless::MapOptions::new().len(100).create_new(&path)?;
+    /// assert!(faultless::MapOptions::new().len(100).create_new(&path).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn create_new(&self, path: impl AsRef<Path>) -> Result<Map> {
+        self.open_new(path.as_ref(), OpenOptions::new().create_new(true))
+            .inspect_err(|error| {
+                // A file that could not be made is not this call's to remove.
+                if error.operation() != "open" {
+                    let _ = std::fs::remove_file(path.as_ref());
+                }
+            })
+    }
+
+    fn open_new(&self, path: &Path, how: &mut OpenOptions) -> Result<Map> {
+        let Some(len) = self.len else {
+            return Err(invalid("a new file needs a length"));
+        };
+        Placement::new(self.offset, len, os::allocation_granularity())?;
+        let file = how.read(true).write(true).open(path).map_err(|error| {
+            Error::os("open", "cannot make the file", error).with_path(Some(path))
+        })?;
+        let end = self.offset + len as u64;
+        let map = file
+            .set_len(self.offset)
+            .and_then(|()| os::set_file_len(&file, self.offset, end, !self.sparse))
+            .map_err(|error| {
+                let message = format!("cannot make the file {end} bytes long");
+                Error::os("create", message, error)
+            })
+            .and_then(|()| self.clone().access(Access::Write).map_owned(file))
+            .map_err(|error| error.with_path(Some(path)))?;
+        Ok(map.with_path(Arc::from(path)))
+    }
+
+    /// Maps an open file, which is duplicated if the map
+    /// [keeps](Self::keep_file) it.
+    ///
+    /// # Errors
+    /// * [`OutOfRange`](crate::ErrorKind::OutOfRange): a regular file does not
+    ///   have that many bytes at the offset, or they do not fit the address
+    ///   space. Devices have no length to check.
+    /// * [`InvalidInput`](crate::ErrorKind::InvalidInput): options that exclude
+    ///   each other.
+    /// * [`Os`](crate::ErrorKind::Os): the system refused; for example
+    ///   `EACCES` for a file that is not open for the access asked for, `ENODEV`
+    ///   for one that cannot be mapped.
+    ///
+    /// See [mmap(2)](https://man7.org/linux/man-pages/man2/mmap.2.html).
+    ///
+    /// ```
+    /// let file = std::fs::File::open(std::env::current_exe()?)?;
+    /// let map = faultless::MapOptions::new().len(4).map(&file)?;
+    /// assert_eq!(map.len(), 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(any(unix, windows))]
+    pub fn map(&self, file: &impl AsFile) -> Result<Map> {
+        #[cfg(unix)]
+        let file = file.as_fd();
+        #[cfg(windows)]
+        let file = file.as_handle();
+        self.map_borrowed(file)
+    }
+
+    /// Maps an open file and [keeps](Self::keep_file) it, without duplicating it.
+    ///
+    /// # Errors
+    /// Those of [`map`](Self::map).
+    pub fn map_owned(&self, file: File) -> Result<Map> {
+        let layout = self.layout_in(os::borrow(&file))?;
+        let mapping = layout.map(Some(os::borrow(&file)))?;
+        self.finish(Map::new(layout, mapping, self.keep_file.then_some(file)))
+    }
+
+    fn map_borrowed(&self, file: BorrowedFile<'_>) -> Result<Map> {
+        let layout = self.layout_in(file)?;
+        let kept = if self.keep_file {
+            let duplicate = os::duplicate(file)
+                .map_err(|error| Error::os("map", "cannot duplicate the file", error))?;
+            Some(duplicate)
+        } else {
+            None
+        };
+        let mapping = layout.map(Some(file))?;
+        self.finish(Map::new(layout, mapping, kept))
+    }
+
+    /// Maps memory that belongs to no file, filled with zeros. It can be
+    /// written, unless another [`protection`](Self::protection) is asked for.
+    ///
+    /// # Errors
+    /// * [`InvalidInput`](crate::ErrorKind::InvalidInput): no
+    ///   [length](Self::len) is given.
+    /// * [`Os`](crate::ErrorKind::Os): the system has not that much memory, or
+    ///   no huge pages.
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(1 << 20).map_anonymous()?;
+    /// map.write_at(5, b"hello")?;
+    /// assert_eq!(map.to_vec(..10)?, b"\0\0\0\0\0hello");
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
+    pub fn map_anonymous(&self) -> Result<Map> {
+        let Some(len) = self.len else {
+            return Err(invalid("anonymous memory needs a length"));
+        };
+        let protection = self
+            .protection
+            .unwrap_or(Protection::READ | Protection::WRITE);
+        let kind = if self.shared { os::SHARED } else { os::PRIVATE };
+        let flags = self.flags(kind)? | os::ANONYMOUS;
+        let layout = Layout {
+            placement: Placement::new(0, len, os::allocation_granularity())?,
+            len,
+            protection: protection.raw(),
+            flags,
+            page: os::huge_page_of_flags(flags).unwrap_or_else(os::page_size),
+            regular: false,
+            sparse: self.sparse,
+            resizes: true,
+        };
+        let mapping = layout.map(None)?;
+        self.finish(Map::new(layout, mapping, None))
+    }
+
+    /// Checks the options against the file.
+    fn layout_in(&self, file: BorrowedFile<'_>) -> Result<Layout> {
+        if matches!(
+            self.huge_pages,
+            Some(HugePages::Default | HugePages::Shift(_))
+        ) {
+            return Err(invalid(
+                "huge pages of the pool are for anonymous memory; map a file on hugetlbfs instead",
+            ));
+        }
+        let info = os::file_info(file)
+            .map_err(|error| Error::os("map", "cannot ask the file for its length", error))?;
+        let len = match self.len {
+            Some(len) if info.regular => {
+                if self
+                    .offset
+                    .checked_add(len as u64)
+                    .is_none_or(|end| end > info.len)
+                {
+                    return Err(past_end(self.offset, Some(len), info.len));
+                }
+                len
+            }
+            Some(len) => len,
+            None if info.regular => {
+                let Some(len) = info.len.checked_sub(self.offset) else {
+                    return Err(past_end(self.offset, None, info.len));
+                };
+                usize::try_from(len).map_err(|_| {
+                    let message = format!("the file's {len} bytes do not fit the address space");
+                    Error::new(ErrorKind::OutOfRange, "map", message)
+                })?
+            }
+            None => return Err(invalid("a file that is not a regular one needs a length")),
+        };
+        let (protection, kind) = match self.access {
+            Access::Read => (Protection::READ, os::SHARED),
+            Access::Write => (Protection::READ | Protection::WRITE, os::SHARED),
+            Access::CopyOnWrite => (Protection::READ | Protection::WRITE, os::PRIVATE),
+        };
+        let page = info.huge_page.unwrap_or_else(os::page_size);
+        let granularity = os::allocation_granularity().max(page);
+        Ok(Layout {
+            placement: Placement::new(self.offset, len, granularity)?,
+            len,
+            protection: self.protection.unwrap_or(protection).raw(),
+            flags: self.flags(kind)?,
+            page,
+            regular: info.regular,
+            sparse: self.sparse,
+            resizes: self.raw_flags.is_some() || kind == os::SHARED,
+        })
+    }
+
+    fn flags(&self, kind: i32) -> Result<i32> {
+        let mut flags = self.raw_flags.unwrap_or(kind);
+        if flags & os::PLACED != 0 {
+            return Err(invalid(
+                "flags that place the map at an address are not allowed",
+            ));
+        }
+        if self.populate {
+            flags |= os::POPULATE.unwrap_or(0);
+        }
+        if self.no_reserve {
+            flags |= os::NO_RESERVE;
+        }
+        if self.stack {
+            flags |= os::STACK;
+        }
+        let shift = match self.huge_pages {
+            Some(HugePages::Default) => None,
+            Some(HugePages::Shift(shift)) => Some(shift),
+            None | Some(HugePages::Transparent) => return Ok(flags),
+        };
+        let huge = os::huge_flags(shift).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Unsupported,
+                "map",
+                "this system has no huge pages of that size",
+            )
+        })?;
+        Ok(flags | huge)
+    }
+
+    fn finish(&self, map: Map) -> Result<Map> {
+        if self.huge_pages == Some(HugePages::Transparent) {
+            map.advise(.., crate::Advice::HugePage)
+                .or_else(|error| match error.kind() {
+                    // A hint. EINVAL: the kernel was built without them.
+                    ErrorKind::Unsupported | ErrorKind::Os => Ok(()),
+                    _ => Err(error),
+                })?;
+        }
+        Ok(map)
+    }
+}
+
+#[cold]
+fn invalid(message: &'static str) -> Error {
+    Error::new(ErrorKind::InvalidInput, "map", message)
+}
+
+#[cold]
+fn past_end(offset: u64, len: Option<usize>, file_len: u64) -> Error {
+    let message = match len {
+        Some(len) => {
+            format!("length {len} at offset {offset} is greater than file size {file_len}")
+        }
+        None => format!("offset {offset} is greater than file size {file_len}"),
+    };
+    Error::new(ErrorKind::OutOfRange, "map", message)
+}

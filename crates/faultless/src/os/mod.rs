@@ -1,0 +1,98 @@
+//! What a back end offers, and the choice of one. The rest of the crate calls
+//! these names only; no other module knows which system it runs on.
+//!
+//! A back end has, besides what `Request` describes:
+//! `map unmap flush advise lock unlock protect set_name`, `page_size
+//! allocation_granularity`, `file_info set_file_len duplicate is_sealed`,
+//! `remap` (moving or growing a mapping in one call, where the system can), and
+//! `guard` with `install` and `restore`.
+
+#![allow(unsafe_code)]
+
+#[cfg(unix)]
+#[path = "unix/mod.rs"]
+mod imp;
+
+#[cfg(not(unix))]
+#[path = "stub.rs"]
+mod imp;
+
+pub(crate) use imp::*;
+
+use std::ptr::NonNull;
+
+/// A mapping to be made. Lengths and offsets are in bytes and have been checked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    /// Offset in the file, a multiple of the granularity.
+    pub(crate) file_offset: u64,
+    /// Bytes to map, more than zero.
+    pub(crate) map_len: usize,
+    /// Protection and flags as the system spells them.
+    pub(crate) protection: i32,
+    pub(crate) flags: i32,
+}
+
+/// What the system knows of an open file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FileInfo {
+    /// Length in bytes.
+    pub(crate) len: u64,
+    /// Whether it is a regular file, whose length bounds a map of it.
+    pub(crate) regular: bool,
+    /// The page size of the file's mappings, if it is not the usual one.
+    pub(crate) huge_page: Option<usize>,
+}
+
+/// Mapped memory: where it begins, and how many bytes were asked for. It is
+/// unmapped when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    base: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: mapped memory is not tied to a thread.
+unsafe impl Send for Mapping {}
+// SAFETY: shared access only reads where it is.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// No memory at all, for a map of no bytes.
+    pub(crate) fn empty() -> Self {
+        Self {
+            base: NonNull::dangling(),
+            len: 0,
+        }
+    }
+
+    /// # Safety
+    /// `len` bytes from `base` must be a mapping that nobody else owns.
+    unsafe fn new(base: NonNull<u8>, len: usize) -> Self {
+        Self { base, len }
+    }
+
+    pub(crate) fn base(&self) -> *mut u8 {
+        self.base.as_ptr()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Gives the memory to the caller, who unmaps it.
+    fn into_raw(self) -> (NonNull<u8>, usize) {
+        let raw = (self.base, self.len);
+        std::mem::forget(self);
+        raw
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        if self.len != 0 {
+            // SAFETY: the mapping is owned, and gone after this.
+            unsafe { unmap(self.base.as_ptr(), self.len) };
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! A system without memory mapping: everything answers that it is unsupported.
+
+use std::ffi::CStr;
+use std::fs::File;
+use std::io;
+
+use super::{FileInfo, Mapping, Request};
+
+pub(crate) type BorrowedFile<'a> = &'a File;
+
+pub(crate) const PROT_NONE: i32 = 0;
+pub(crate) const PROT_READ: i32 = 1;
+pub(crate) const PROT_WRITE: i32 = 2;
+pub(crate) const PROT_EXEC: i32 = 4;
+pub(crate) const SHARED: i32 = 1;
+pub(crate) const PRIVATE: i32 = 2;
+pub(crate) const ANONYMOUS: i32 = 32;
+pub(crate) const PLACED: i32 = 0;
+pub(crate) const NO_RESERVE: i32 = 0;
+pub(crate) const POPULATE: Option<i32> = None;
+pub(crate) const STACK: i32 = 0;
+pub(crate) const SYNC: i32 = 0;
+pub(crate) const ASYNC: i32 = 1;
+pub(crate) const INVALIDATE: i32 = 2;
+
+fn unsupported<T>() -> io::Result<T> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn page_size() -> usize {
+    4096
+}
+
+pub(crate) fn allocation_granularity() -> usize {
+    page_size()
+}
+
+pub(crate) fn is_readable(protection: i32) -> bool {
+    protection & (PROT_READ | PROT_WRITE) != 0
+}
+
+pub(crate) fn is_writable(protection: i32) -> bool {
+    protection & PROT_WRITE != 0
+}
+
+pub(crate) fn is_shared(flags: i32) -> bool {
+    flags & SHARED != 0
+}
+
+pub(crate) fn huge_flags(_shift: Option<u32>) -> Option<i32> {
+    None
+}
+
+pub(crate) fn huge_page_of_flags(_flags: i32) -> Option<usize> {
+    None
+}
+
+pub(crate) fn map(_request: &Request, _file: Option<BorrowedFile<'_>>) -> io::Result<Mapping> {
+    unsupported()
+}
+
+/// # Safety
+/// None: there is never a mapping.
+pub(super) unsafe fn unmap(_base: *mut u8, _len: usize) {}
+
+pub(crate) fn shrink(mapping: Mapping, _len: usize, _page: usize) -> Mapping {
+    mapping
+}
+
+pub(crate) fn remap(mapping: Mapping, _len: usize) -> Result<Mapping, (Mapping, io::Error)> {
+    Err((mapping, io::ErrorKind::Unsupported.into()))
+}
+
+pub(crate) fn flush(_start: *mut u8, _len: usize, _flags: i32) -> io::Result<()> {
+    unsupported()
+}
+
+pub(crate) fn advise(_start: *mut u8, _len: usize, _advice: i32) -> io::Result<()> {
+    unsupported()
+}
+
+pub(crate) fn lock(_start: *mut u8, _len: usize) -> io::Result<()> {
+    unsupported()
+}
+
+pub(crate) fn unlock(_start: *mut u8, _len: usize) -> io::Result<()> {
+    unsupported()
+}
+
+pub(crate) fn protect(_mapping: &mut Mapping, _protection: i32) -> io::Result<()> {
+    unsupported()
+}
+
+pub(crate) fn set_name(_start: *mut u8, _len: usize, _name: &CStr) -> io::Result<()> {
+    unsupported()
+}
+
+pub(crate) fn file_info(_file: BorrowedFile<'_>) -> io::Result<FileInfo> {
+    unsupported()
+}
+
+pub(crate) fn file_len_of(_file: i32) -> Option<u64> {
+    None
+}
+
+pub(crate) fn set_file_len(_file: &File, _from: u64, _to: u64, _allocate: bool) -> io::Result<()> {
+    unsupported()
+}
+
+pub(crate) fn borrow(file: &File) -> BorrowedFile<'_> {
+    file
+}
+
+pub(crate) fn raw_file(_file: &File) -> i32 {
+    -1
+}
+
+pub(crate) fn is_sealed(_file: BorrowedFile<'_>) -> bool {
+    false
+}
+
+pub(crate) fn path_of(_file: BorrowedFile<'_>) -> Option<std::path::PathBuf> {
+    None
+}
+
+pub(crate) mod guard {
+    use crate::fault::FaultReason;
+    use crate::registry::{Range, Slot};
+
+    pub(crate) fn install() -> bool {
+        false
+    }
+
+    pub(crate) fn was_installed() -> bool {
+        false
+    }
+
+    pub(crate) fn is_installed() -> bool {
+        false
+    }
+
+    pub(crate) fn plant_canary(_slot: &Slot, _range: &Range, _file_offset: u64) -> bool {
+        false
+    }
+
+    pub(crate) fn sings(_slot: &Slot, _song: u64) -> bool {
+        false
+    }
+
+    pub(crate) fn remove_canary(_slot: &Slot, _unit: usize) {}
+
+    pub(crate) fn restore(_range: &Range, lo: u64, _hi: u64, _reason: FaultReason) -> u64 {
+        lo
+    }
+}
+
+pub(crate) mod advice {
+    macro_rules! none {
+        ($($name:ident)*) => {$(pub(crate) const $name: Option<i32> = None;)*};
+    }
+
+    none! {
+        NORMAL RANDOM SEQUENTIAL WILLNEED DONTNEED FREE REMOVE DONTFORK DOFORK MERGEABLE
+        UNMERGEABLE HUGEPAGE NOHUGEPAGE DONTDUMP DODUMP COLD PAGEOUT POPULATE_READ
+        POPULATE_WRITE COLLAPSE WIPEONFORK KEEPONFORK NOSYNC AUTOSYNC NOCORE CORE
+    }
+}

@@ -1,0 +1,146 @@
+//! What only Linux and Android have.
+
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::ptr::NonNull;
+
+use super::{BorrowedFile, Mapping, check, page_size};
+
+pub(crate) type FileOffset = libc::off64_t;
+pub(super) type Stat = libc::stat64;
+pub(super) use libc::fstat64 as fstat_call;
+pub(super) use libc::mmap64 as mmap_call;
+
+pub(super) const FIXED_NOREPLACE: i32 = libc::MAP_FIXED_NOREPLACE;
+pub(crate) const NO_RESERVE: i32 = libc::MAP_NORESERVE;
+pub(crate) const POPULATE: Option<i32> = Some(libc::MAP_POPULATE);
+pub(crate) const STACK: i32 = libc::MAP_STACK;
+/// A page that fails raises this signal.
+pub(super) const FAULT_SIGNALS: &[i32] = &[libc::SIGBUS];
+
+/// The flags for pages of a pool of huge ones, of `1 << shift` bytes or of the
+/// pool's default size.
+pub(crate) fn huge_flags(shift: Option<u32>) -> Option<i32> {
+    let shift = i32::try_from(shift.unwrap_or(0))
+        .ok()
+        .filter(|&shift| shift < 64)?;
+    Some(libc::MAP_HUGETLB | shift << libc::MAP_HUGE_SHIFT)
+}
+
+/// The page size of anonymous memory with these flags, if it is not the usual.
+pub(crate) fn huge_page_of_flags(flags: i32) -> Option<usize> {
+    if flags & libc::MAP_HUGETLB == 0 {
+        return None;
+    }
+    match (flags as u32 >> libc::MAP_HUGE_SHIFT) & 0x3F {
+        // The default size; two megabytes on the processors that have a choice.
+        0 => Some(default_huge_page()),
+        shift => 1usize.checked_shl(shift),
+    }
+}
+
+fn default_huge_page() -> usize {
+    std::fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| {
+            let line = text
+                .lines()
+                .find(|line| line.starts_with("Hugepagesize:"))?;
+            line.split_whitespace().nth(1)?.parse::<usize>().ok()
+        })
+        .map_or(2 << 20, |kilobytes| kilobytes << 10)
+}
+
+/// The page size of the mappings of a file on hugetlbfs; `None` for any other
+/// file. The file system is asked only if the preferred block size allows it.
+pub(super) fn huge_page_of(fd: i32, block_size: usize) -> Option<usize> {
+    const HUGETLBFS_MAGIC: u64 = 0x9584_58f6;
+    if block_size <= page_size() || !block_size.is_power_of_two() {
+        return None;
+    }
+    let mut stat = std::mem::MaybeUninit::<libc::statfs64>::uninit();
+    // SAFETY: fstatfs fills in the structure, or fails.
+    check(unsafe { libc::fstatfs64(fd, stat.as_mut_ptr()) }).ok()?;
+    // SAFETY: it did not fail.
+    let stat = unsafe { stat.assume_init() };
+    (stat.f_type as u64 & 0xFFFF_FFFF == HUGETLBFS_MAGIC).then_some(stat.f_bsize as usize)
+}
+
+/// Whether the file system behind `fd` has no block left. Async-signal-safe.
+pub(super) fn no_space_left(fd: i32) -> bool {
+    let mut stat = std::mem::MaybeUninit::<libc::statfs64>::uninit();
+    // SAFETY: fstatfs fills in the structure, or fails.
+    if unsafe { libc::fstatfs64(fd, stat.as_mut_ptr()) } != 0 {
+        return false;
+    }
+    // SAFETY: it did not fail.
+    let stat = unsafe { stat.assume_init() };
+    stat.f_blocks != 0 && stat.f_bavail == 0
+}
+
+pub(super) fn allocate_blocks(fd: i32, from: u64, len: u64) -> io::Result<()> {
+    loop {
+        // SAFETY: changes the file only.
+        let result =
+            check(unsafe { libc::fallocate64(fd, 0, from as FileOffset, len as FileOffset) });
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Grows or shrinks a mapping, moving it where it has no room. Gives it back if
+/// the system cannot do it in one call: it has to be made anew then.
+pub(crate) fn remap(mapping: Mapping, len: usize) -> Result<Mapping, (Mapping, io::Error)> {
+    if cfg!(faultless_portable) || mapping.len() == 0 || len == 0 {
+        return Err((mapping, io::ErrorKind::Unsupported.into()));
+    }
+    let (base, old) = mapping.into_raw();
+    // SAFETY: the mapping was given away, so nothing uses its old place.
+    let moved = unsafe { libc::mremap(base.as_ptr().cast(), old, len, libc::MREMAP_MAYMOVE) };
+    match NonNull::new(moved.cast::<u8>()) {
+        Some(moved) if moved.as_ptr().cast() != libc::MAP_FAILED => {
+            // SAFETY: the system just made it.
+            Ok(unsafe { Mapping::new(moved, len) })
+        }
+        // SAFETY: the system left it as it was.
+        _ => Err((
+            unsafe { Mapping::new(base, old) },
+            io::Error::last_os_error(),
+        )),
+    }
+}
+
+pub(crate) fn set_name(start: *mut u8, len: usize, name: &CStr) -> io::Result<()> {
+    const PR_SET_VMA: i32 = 0x5356_4d41;
+    const PR_SET_VMA_ANON_NAME: libc::c_ulong = 0;
+    // SAFETY: names an area of memory; the name is copied. Other addresses than
+    // anonymous memory of this process are an error.
+    check(unsafe {
+        libc::prctl(
+            PR_SET_VMA,
+            PR_SET_VMA_ANON_NAME,
+            start.addr() as libc::c_ulong,
+            len as libc::c_ulong,
+            name.as_ptr(),
+        )
+    })
+}
+
+/// Whether nobody can change or shrink the file any more.
+pub(crate) fn is_sealed(file: BorrowedFile<'_>) -> bool {
+    let needed = libc::F_SEAL_WRITE | libc::F_SEAL_SHRINK;
+    // SAFETY: asks for a number.
+    let seals = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GET_SEALS) };
+    seals != -1 && seals & needed == needed
+}
+
+/// The name of an open file, for messages.
+pub(crate) fn path_of(file: BorrowedFile<'_>) -> Option<std::path::PathBuf> {
+    std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))
+        .ok()
+        .filter(|path| path.is_absolute())
+}
+pub(super) use libc::pread64 as pread_call;

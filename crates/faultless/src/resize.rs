@@ -1,0 +1,154 @@
+//! Growing and shrinking a map with its file.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::map::{Layout, Map};
+use crate::os::{self, Mapping};
+use crate::range::Placement;
+
+impl Map {
+    /// Makes the map `len` bytes long, and its file long enough for just that:
+    /// the file then ends where the map does. New bytes are zeros. The map may
+    /// move in memory.
+    ///
+    /// Growing allocates the file's blocks, so that a full disk is an error here
+    /// and not at a store later, unless the map is
+    /// [`sparse`](crate::MapOptions::sparse) or the file system cannot.
+    ///
+    /// # Errors
+    /// The map and the file stay as they were.
+    /// * [`Access`](ErrorKind::Access): the map is read-only or copy-on-write.
+    /// * [`NoFile`](ErrorKind::NoFile): the file was not kept.
+    /// * [`Unsupported`](ErrorKind::Unsupported): shared anonymous memory cannot
+    ///   grow.
+    /// * [`OutOfRange`](ErrorKind::OutOfRange): no file or address space has that
+    ///   many bytes.
+    /// * [`Os`](ErrorKind::Os): `ENOSPC`, `EFBIG`, `ENOMEM` …
+    ///
+    /// See [ftruncate(2)](https://man7.org/linux/man-pages/man2/ftruncate.2.html),
+    /// [fallocate(2)](https://man7.org/linux/man-pages/man2/fallocate.2.html),
+    /// [mremap(2)](https://man7.org/linux/man-pages/man2/mremap.2.html).
+    ///
+    /// ```
+    /// # let file = tempfile::NamedTempFile::new()?;
+    /// use faultless::{Access, MapOptions};
+    /// std::fs::write(file.path(), b"12345")?;
+    /// let mut map = MapOptions::new().access(Access::Write).open(file.path())?;
+    /// map.resize(7)?;
+    /// assert_eq!(map.to_vec(..)?, b"12345\0\0");
+    /// map.resize(2)?;
+    /// assert_eq!(std::fs::read(file.path())?, b"12");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn resize(&mut self, len: usize) -> Result<()> {
+        let from = self.layout;
+        if from.anonymous() {
+            if from.shared() && len > self.len() {
+                let message = "shared anonymous memory cannot grow";
+                return Err(Error::new(ErrorKind::Unsupported, "resize", message));
+            }
+        } else {
+            self.check_writable("resize")?;
+            if !from.resizes {
+                let message = "a copy-on-write map does not change its file";
+                return Err(Error::new(ErrorKind::Access, "resize", message));
+            }
+            self.kept_file("resize")?;
+        }
+        let offset = self.file_offset();
+        let granularity = os::allocation_granularity().max(from.page);
+        let to = Layout {
+            placement: Placement::new(offset, len, granularity)?,
+            len,
+            ..from
+        };
+        if len == self.len() && self.file.is_none() {
+            return Ok(());
+        }
+        if self.file.is_none() {
+            return self.remap(to);
+        }
+        let (old, end) = (self.file_len()?, offset + len as u64);
+        if end >= old {
+            self.set_file_len(old, end)?;
+            let remapped = self.remap(to);
+            if remapped.is_err() {
+                let _ = self.set_file_len(end, old);
+            }
+            return remapped;
+        }
+        // The file's end is cut off last, when nothing else can fail.
+        self.remap(to)?;
+        let cut = self.set_file_len(old, end);
+        if cut.is_err() {
+            let _ = self.remap(from);
+        }
+        cut
+    }
+
+    fn set_file_len(&self, from: u64, to: u64) -> Result<()> {
+        let file = self.kept_file("resize")?;
+        os::set_file_len(file, from, to, !self.layout.sparse).map_err(|error| {
+            self.os_error(
+                "resize",
+                format!("cannot make the file {to} bytes long"),
+                error,
+            )
+        })
+    }
+
+    /// Takes the layout `to` on: in one call if the system can, else by mapping
+    /// anew.
+    fn remap(&mut self, to: Layout) -> Result<()> {
+        let from = self.layout;
+        // Pages that are replaced belong to no file: that can only be mapped anew.
+        let whole = self.guard.mend();
+        let private = to.anonymous() || !to.shared();
+        let copies = private && to.len > from.len && from.len != 0;
+        let mut old = std::mem::replace(&mut self.mapping, Mapping::empty());
+        let file = self.file.as_ref();
+        let made = self.guard.replace(file, || {
+            if whole {
+                match os::remap(old, to.placement.map_len * usize::from(to.len != 0)) {
+                    Ok(new) => return Ok((to, new)),
+                    // Not in one call; or not across pages that were advised
+                    // or locked apart.
+                    Err((back, _)) => old = back,
+                }
+            }
+            if private && whole && to.len <= from.len && to.len != 0
+                || to.anonymous() && to.len <= from.len
+            {
+                return Ok((to, os::shrink(old, to.placement.map_len, to.page)));
+            }
+            if copies && !(self.is_readable() && self.is_writable()) {
+                let message = "growing copies the bytes, and the map's protection forbids it";
+                return Err((Error::new(ErrorKind::Access, "resize", message), old));
+            }
+            match to.map(file.map(os::borrow)) {
+                Ok(new) => {
+                    if copies {
+                        to.view(&new).copy_from(&from.view(&old));
+                    }
+                    Ok((to, new))
+                }
+                Err(error) => Err((error, old)),
+            }
+        });
+        match made {
+            Ok((layout, mapping)) => {
+                self.settle(layout, mapping);
+                if copies && to.anonymous() && self.is_readable() && self.is_writable() {
+                    // What lies behind the old end in its page was cut off once.
+                    let page = (from.placement.lead + from.len).next_multiple_of(to.page);
+                    let end = (page - from.placement.lead).min(to.len);
+                    return self.fill(from.len..end, 0);
+                }
+                Ok(())
+            }
+            Err((error, old)) => {
+                self.mapping = old;
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! Access to mapped bytes: the only module that reads and writes them.
+//!
+//! The memory is shared with whoever else maps or writes the file, so its bytes
+//! can change at any moment. Nothing here depends on their staying the same, and
+//! no reference to them outlives the call that makes it.
+#![allow(unsafe_code)]
+
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+
+use crate::guard::Look;
+use crate::os::{self, Mapping};
+use crate::range::Span;
+
+/// The bytes of a map: where they are and how many.
+#[derive(Debug)]
+pub(crate) struct View {
+    start: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: the pointer stands for memory that is not tied to a thread.
+unsafe impl Send for View {}
+// SAFETY: shared access reads and writes bytes as processes do that share a
+// file: by plain copies of memory, with no claim on what a racing copy sees.
+unsafe impl Sync for View {}
+
+impl View {
+    /// The `len` bytes that lie `lead` bytes into a mapping.
+    pub(crate) fn new(mapping: &Mapping, lead: usize, len: usize) -> Self {
+        debug_assert!(len == 0 || lead + len <= mapping.len());
+        let lead = if len == 0 { 0 } else { lead };
+        let start = mapping.base().wrapping_add(lead);
+        Self {
+            start: NonNull::new(start).unwrap_or(NonNull::dangling()),
+            len,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline(always)]
+    pub(crate) fn start(&self) -> *mut u8 {
+        self.start.as_ptr()
+    }
+
+    /// The bytes of a span of this map.
+    #[inline(always)]
+    pub(crate) fn window(&self, span: Span) -> Window<'_> {
+        debug_assert!(span.end() <= self.len);
+        Window {
+            // SAFETY: the span was checked against this map's length, which
+            // cannot change while the map is borrowed.
+            start: unsafe { self.start.add(span.start()) },
+            len: span.len(),
+            map: PhantomData,
+        }
+    }
+
+    /// The bytes of a span, to write to; safe because the map is borrowed
+    /// exclusively and the caller made sure that nobody outside has them.
+    pub(crate) fn slice_mut(&mut self, span: Span) -> &mut [u8] {
+        debug_assert!(span.end() <= self.len);
+        // SAFETY: the span was checked against this map's length, and the bytes
+        // are initialised.
+        #[expect(clippy::disallowed_methods, reason = "this is the module for it")]
+        unsafe {
+            std::slice::from_raw_parts_mut(self.start.as_ptr().add(span.start()), span.len())
+        }
+    }
+
+    /// Copies the bytes of a shorter map to the beginning of this one, which has
+    /// no other user yet.
+    pub(crate) fn copy_from(&self, shorter: &Self) {
+        let len = shorter.len.min(self.len);
+        // SAFETY: both maps have that many bytes, and are different memory.
+        unsafe { self.start().copy_from_nonoverlapping(shorter.start(), len) };
+    }
+
+    /// The last byte of the map, which has one.
+    #[inline]
+    pub(crate) fn last(&self) -> u8 {
+        // SAFETY: inside the map. Volatile, because it is read to see whether it
+        // can be.
+        unsafe { self.start.as_ptr().add(self.len - 1).read_volatile() }
+    }
+}
+
+/// Some bytes of a map, for the length of one operation.
+#[derive(Clone, Copy)]
+pub(crate) struct Window<'map> {
+    start: NonNull<u8>,
+    len: usize,
+    map: PhantomData<&'map View>,
+}
+
+impl<'map> Window<'map> {
+    /// Copies all of it out.
+    #[inline(always)]
+    pub(crate) fn copy_to<'out>(&self, out: &'out mut [MaybeUninit<u8>]) -> &'out mut [u8] {
+        assert_eq!(out.len(), self.len, "a window is copied as a whole");
+        // SAFETY: both have `len` bytes; `out` is borrowed exclusively, and no
+        // reference to the map's own bytes exists, so they do not overlap.
+        // Afterwards every byte of `out` is set.
+        unsafe {
+            self.start
+                .as_ptr()
+                .copy_to_nonoverlapping(out.as_mut_ptr().cast(), self.len);
+            &mut *(std::ptr::from_mut(out) as *mut [u8])
+        }
+    }
+
+    /// The last byte, as it is now.
+    #[inline(always)]
+    pub(crate) fn last(&self) -> Option<u8> {
+        let last = self.len.checked_sub(1)?;
+        // SAFETY: inside the window. Volatile: not what was read before.
+        Some(unsafe { self.start.as_ptr().add(last).read_volatile() })
+    }
+
+    /// Copies `bytes` over all of it. They may be bytes of the same map, seen
+    /// through memory that was exported.
+    #[inline(always)]
+    pub(crate) fn copy_from(&self, bytes: &[u8]) {
+        assert_eq!(bytes.len(), self.len, "a window is copied as a whole");
+        // SAFETY: both have `len` bytes.
+        unsafe { self.start.as_ptr().copy_from(bytes.as_ptr(), self.len) };
+    }
+
+    /// Copies all of it to another window of the same map and the same length;
+    /// the two may overlap.
+    #[inline]
+    pub(crate) fn move_to(&self, to: &Self) {
+        assert_eq!(to.len, self.len, "a window is moved as a whole");
+        // SAFETY: both have `len` bytes.
+        unsafe { to.start.as_ptr().copy_from(self.start.as_ptr(), self.len) };
+    }
+
+    /// Touches every page, to see whether it can be had.
+    pub(crate) fn touch(&self) -> Look {
+        let page = os::page_size();
+        let last = self.len.saturating_sub(1);
+        for at in (0..self.len)
+            .step_by(page)
+            .chain((self.len != 0).then_some(last))
+        {
+            // SAFETY: inside the window. Volatile: the reading is what matters.
+            unsafe { self.start.as_ptr().add(at).read_volatile() };
+        }
+        let last = if self.len == 0 { 1 } else { self.bytes()[last] };
+        Look { same: true, last }
+    }
+
+    /// Copies `bytes` to every `step`-th byte, from the first or the last on.
+    pub(crate) fn scatter(&self, step: isize, bytes: &[u8]) {
+        let Some(mut at) = self.len.checked_sub(1).filter(|_| !bytes.is_empty()) else {
+            return;
+        };
+        let apart = step.unsigned_abs();
+        assert!((bytes.len() - 1) * apart <= at, "a window fits its stride");
+        if step > 0 {
+            at = 0;
+        }
+        for byte in bytes {
+            // SAFETY: inside the window, as was just seen.
+            unsafe { self.start.as_ptr().add(at).write(*byte) };
+            at = at.wrapping_add_signed(step);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn fill(&self, byte: u8) {
+        // SAFETY: the window has `len` bytes.
+        unsafe { self.start.as_ptr().write_bytes(byte, self.len) };
+    }
+
+    /// The bytes as a slice, for code that only looks at them: searches and
+    /// comparisons. They may change meanwhile; what is found is then what was
+    /// there at some moment.
+    #[inline]
+    pub(crate) fn bytes(&self) -> &'map [u8] {
+        // SAFETY: the window has `len` bytes, initialised by whoever wrote them,
+        // and the map stays mapped while it is borrowed. That other programs may
+        // write them is the nature of a mapped file: the code that gets the slice
+        // reads each byte it decides on once.
+        #[expect(clippy::disallowed_methods, reason = "this is the module for it")]
+        unsafe {
+            std::slice::from_raw_parts(self.start.as_ptr(), self.len)
+        }
+    }
+}
+
+/// Copying a window out, and doing it again to see whether it is still the same.
+pub(crate) struct Copier<'map, 'out> {
+    window: Window<'map>,
+    step: isize,
+    out: &'out mut [MaybeUninit<u8>],
+    filled: bool,
+}
+
+impl<'map> Window<'map> {
+    /// All of the window, in order.
+    #[inline(always)]
+    pub(crate) fn copier<'out>(self, out: &'out mut [MaybeUninit<u8>]) -> Copier<'map, 'out> {
+        Copier {
+            window: self,
+            step: 1,
+            out,
+            filled: false,
+        }
+    }
+
+    /// Every `step`-th byte: from the first of the window on or, backwards, from
+    /// its last. The window has just the bytes between.
+    pub(crate) fn strided_copier<'out>(
+        self,
+        step: isize,
+        out: &'out mut [MaybeUninit<u8>],
+    ) -> Copier<'map, 'out> {
+        let apart = step.unsigned_abs();
+        assert!(
+            out.is_empty() || (out.len() - 1) * apart < self.len,
+            "a window fits its stride"
+        );
+        Copier {
+            window: self,
+            step,
+            out,
+            filled: false,
+        }
+    }
+}
+
+impl<'out> Copier<'_, 'out> {
+    #[inline(always)]
+    pub(crate) fn look(&mut self) -> Look {
+        if self.step != 1 {
+            return self.look_strided();
+        }
+        if self.filled {
+            return self.look_again();
+        }
+        let copied = self.window.copy_to(self.out).last().copied().unwrap_or(1);
+        self.filled = true;
+        // The last byte may have been copied first, and the file cut then.
+        Look {
+            same: false,
+            last: if copied == 0 {
+                0
+            } else {
+                self.window.last().unwrap_or(1)
+            },
+        }
+    }
+
+    #[cold]
+    fn look_again(&mut self) -> Look {
+        // SAFETY: filled by the first look.
+        let before = unsafe { &*(std::ptr::from_ref(self.out) as *const [u8]) };
+        let same = self.window.bytes() == before;
+        if !same {
+            self.window.copy_to(self.out);
+        }
+        Look { same, last: 0 }
+    }
+
+    fn look_strided(&mut self) -> Look {
+        let apart = self.step.unsigned_abs();
+        let bytes = self.window.bytes();
+        let mut same = self.filled;
+        let mut set = |(to, &byte): (&mut MaybeUninit<u8>, &u8)| {
+            // SAFETY: only looked at if the look before filled it.
+            same = same && unsafe { to.assume_init() } == byte;
+            to.write(byte);
+        };
+        if self.step > 0 {
+            self.out
+                .iter_mut()
+                .zip(bytes.iter().step_by(apart))
+                .for_each(&mut set);
+        } else {
+            self.out
+                .iter_mut()
+                .zip(bytes.iter().rev().step_by(apart))
+                .for_each(&mut set);
+        }
+        self.filled = true;
+        // Any of the bytes may have been one that the file does not have.
+        Look { same, last: 0 }
+    }
+
+    /// The bytes, after a look.
+    #[inline(always)]
+    pub(crate) fn finish(self) -> &'out mut [u8] {
+        assert!(self.filled, "nothing was copied");
+        // SAFETY: a look sets every byte.
+        unsafe { &mut *(std::ptr::from_mut(self.out) as *mut [u8]) }
+    }
+}
+
+/// Appends `len` bytes that `fill` sets; room for them is reserved. If `fill`
+/// fails nothing is appended.
+pub(crate) fn append<E>(
+    bytes: &mut Vec<u8>,
+    len: usize,
+    fill: impl FnOnce(&mut [MaybeUninit<u8>]) -> Result<(), E>,
+) -> Result<(), E> {
+    let start = bytes.len();
+    fill(&mut bytes.spare_capacity_mut()[..len])?;
+    // SAFETY: the capacity is there, and `fill` set the bytes.
+    unsafe { bytes.set_len(start + len) };
+    Ok(())
+}
+
+/// Initialised memory as memory that need not be. Only for code that sets all
+/// of it or leaves it as it is.
+#[inline(always)]
+pub(crate) fn as_uninit(buf: &mut [u8]) -> &mut [MaybeUninit<u8>] {
+    // SAFETY: the layout is the same, and nothing in this crate makes a byte of
+    // it uninitialised.
+    unsafe { &mut *(std::ptr::from_mut(buf) as *mut [MaybeUninit<u8>]) }
+}

@@ -1,0 +1,162 @@
+//! What many dead pages cost: a bounded number of signals and of areas of memory.
+#![allow(clippy::unwrap_used)]
+#![cfg(unix)]
+
+mod fault_support;
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::Ordering;
+
+use fault_support::child::in_child;
+use fault_support::signals::{COUNT, count_signals};
+use fault_support::{areas, assert_truncated, fault_of, page, raw_get};
+use faultless::{Access, Map, MapOptions};
+
+fn signals() -> usize {
+    COUNT.swap(0, Ordering::Relaxed)
+}
+
+/// A map of a file of holes.
+fn sparse(pages: usize) -> (File, Map) {
+    let file = tempfile::tempfile().unwrap();
+    file.set_len((pages * page()) as u64).unwrap();
+    let map = MapOptions::new().access(Access::Write).map(&file).unwrap();
+    (file, map)
+}
+
+/// Touches pages from the first to the last, in steps.
+fn touch_all(map: &Map, from: usize, step: usize) {
+    for at in (from..map.len()).step_by(step * page()) {
+        assert_eq!(raw_get(map, at), 0);
+    }
+}
+
+fn truncated(pages: usize) {
+    let (file, map) = sparse(pages);
+    count_signals();
+    let before = areas();
+    file.set_len(page() as u64).unwrap();
+    touch_all(&map, page(), 1);
+    assert_eq!(signals(), 1);
+    assert!(areas() <= before + 2, "{before} areas became {}", areas());
+    assert_truncated(map.get(map.len() - 1).and(map.to_vec(..2 * page())), page());
+    file.set_len(map.len() as u64).unwrap();
+    file.write_all_at(b"back", (map.len() - 4) as u64).unwrap();
+    assert_eq!(map.to_vec(map.len() - 4..).unwrap(), b"back");
+    // A map that something happened to has one area more, to notice the next.
+    assert!(areas() <= before + 1, "{before} areas became {}", areas());
+}
+
+#[test]
+fn forty_thousand_pages() {
+    in_child(|| truncated(40_000));
+}
+
+#[test]
+fn four_million_pages() {
+    in_child(|| {
+        let (file, map) = sparse(4_000_000);
+        count_signals();
+        let before = areas();
+        file.set_len(0).unwrap();
+        touch_all(&map, 0, 100);
+        assert_eq!(signals(), 1);
+        assert!(areas() <= before + 2);
+        assert_truncated(map.get(0), 0);
+        assert_truncated(map.flush(), 0);
+    });
+}
+
+/// From the end to the start, so that each fault is the first of its tail.
+#[test]
+fn pages_touched_backwards() {
+    in_child(|| {
+        let (file, map) = sparse(40_000);
+        count_signals();
+        let before = areas();
+        file.set_len(0).unwrap();
+        for at in (0..map.len()).step_by(page()).rev() {
+            assert_eq!(raw_get(&map, at), 0);
+        }
+        assert_eq!(signals(), 1);
+        assert!(areas() <= before + 2);
+    });
+}
+
+/// Nobody can be asked for the file's length: a tail is replaced from the page
+/// that failed.
+#[test]
+fn pages_touched_of_a_map_without_its_file() {
+    in_child(|| {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(40_000 * page() as u64).unwrap();
+        let map = MapOptions::new().keep_file(false).map(&file).unwrap();
+        count_signals();
+        let before = areas();
+        file.set_len(page() as u64).unwrap();
+        touch_all(&map, 20_000 * page(), 1);
+        touch_all(&map, page(), 1);
+        assert_eq!(signals(), 2);
+        assert!(areas() <= before + 2);
+        // In the worst order each page costs a signal, and still no area.
+        let (file, before) = (file, areas());
+        file.set_len(40_000 * page() as u64).unwrap();
+        let map = MapOptions::new().keep_file(false).map(&file).unwrap();
+        file.set_len(0).unwrap();
+        for at in (0..2_000 * page()).step_by(page()).rev() {
+            assert_eq!(raw_get(&map, at), 0);
+        }
+        assert!(areas() <= before + 3, "{before} areas became {}", areas());
+        assert_truncated(map.get(0), 0);
+    });
+}
+
+/// Cutting shorter and shorter, and growing, by single pages.
+#[test]
+fn a_file_that_shrinks_and_grows_by_pages() {
+    in_child(|| {
+        let (file, map) = sparse(2_000);
+        count_signals();
+        let before = areas();
+        for pages in (0..2_000).rev() {
+            file.set_len((pages * page()) as u64).unwrap();
+            fault_of(map.get(pages * page()));
+        }
+        // One for the tail, and one that shows that the file was cut.
+        assert!(signals() <= 2 * 2_000);
+        assert!(areas() <= before + 3, "{before} areas became {}", areas());
+        for pages in 1..=2_000 {
+            file.set_len((pages * page()) as u64).unwrap();
+            assert_eq!(map.get(pages * page() - 1).unwrap(), 0);
+        }
+        assert_eq!(map.fault(), None);
+        assert_eq!(signals(), 0);
+        assert!(areas() <= before + 3, "{before} areas became {}", areas());
+    });
+}
+
+#[test]
+fn many_maps() {
+    in_child(|| {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(4 * page() as u64).unwrap();
+        let options = MapOptions::new();
+        let maps: Vec<Map> = (0..500).map(|_| options.map(&file).unwrap()).collect();
+        count_signals();
+        let before = areas();
+        file.set_len(0).unwrap();
+        for map in &maps {
+            touch_all(map, 0, 1);
+        }
+        assert_eq!(signals(), maps.len());
+        assert!(areas() <= before + maps.len());
+        file.set_len(4 * page() as u64).unwrap();
+        for map in &maps {
+            fault_of(map.get(0));
+            assert_eq!(map.get(0).unwrap(), 0);
+        }
+        drop(maps);
+        assert!(areas() <= before);
+    });
+}

@@ -1,0 +1,65 @@
+import sys
+
+from faultless._native import (
+    ACCESS_COPY as ACCESS_COPY,
+    ACCESS_DEFAULT as ACCESS_DEFAULT,
+    ACCESS_READ as ACCESS_READ,
+    ACCESS_WRITE as ACCESS_WRITE,
+    ALLOCATIONGRANULARITY as ALLOCATIONGRANULARITY,
+    PAGESIZE as PAGESIZE,
+    mmap as mmap,
+)
+
+if sys.platform != "win32":
+    from faultless._native import (
+        MADV_DONTNEED as MADV_DONTNEED,
+        MADV_NORMAL as MADV_NORMAL,
+        MADV_RANDOM as MADV_RANDOM,
+        MADV_SEQUENTIAL as MADV_SEQUENTIAL,
+        MADV_WILLNEED as MADV_WILLNEED,
+        MAP_ANON as MAP_ANON,
+        MAP_PRIVATE as MAP_PRIVATE,
+        MAP_SHARED as MAP_SHARED,
+        MS_ASYNC as MS_ASYNC,
+        MS_INVALIDATE as MS_INVALIDATE,
+        MS_SYNC as MS_SYNC,
+        PROT_EXEC as PROT_EXEC,
+        PROT_READ as PROT_READ,
+        PROT_WRITE as PROT_WRITE,
+    )
+
+if sys.platform == "linux":
+    from faultless._native import (
+        MADV_DODUMP as MADV_DODUMP,
+        MADV_DOFORK as MADV_DOFORK,
+        MADV_DONTDUMP as MADV_DONTDUMP,
+        MADV_DONTFORK as MADV_DONTFORK,
+        MADV_FREE as MADV_FREE,
+        MADV_HUGEPAGE as MADV_HUGEPAGE,
+        MADV_HWPOISON as MADV_HWPOISON,
+        MADV_MERGEABLE as MADV_MERGEABLE,
+        MADV_NOHUGEPAGE as MADV_NOHUGEPAGE,
+        MADV_REMOVE as MADV_REMOVE,
+        MADV_UNMERGEABLE as MADV_UNMERGEABLE,
+        MAP_32BIT as MAP_32BIT,
+        MAP_ANONYMOUS as MAP_ANONYMOUS,
+        MAP_DENYWRITE as MAP_DENYWRITE,
+        MAP_EXECUTABLE as MAP_EXECUTABLE,
+        MAP_NORESERVE as MAP_NORESERVE,
+        MAP_POPULATE as MAP_POPULATE,
+        MAP_STACK as MAP_STACK,
+    )
+
+if sys.platform == "darwin":
+    from faultless._native import (
+        MADV_FREE as MADV_FREE,
+        MADV_FREE_REUSABLE as MADV_FREE_REUSABLE,
+        MADV_FREE_REUSE as MADV_FREE_REUSE,
+        MAP_HASSEMAPHORE as MAP_HASSEMAPHORE,
+        MAP_JIT as MAP_JIT,
+        MAP_NOCACHE as MAP_NOCACHE,
+        MAP_NOEXTEND as MAP_NOEXTEND,
+        MAP_NORESERVE as MAP_NORESERVE,
+    )
+
+error = OSError
