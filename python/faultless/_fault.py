@@ -27,3 +27,7 @@ class FaultError(OSError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.strerror, self.offset, self.reason, self.filename)
+
+
+# Its users know it by this name, in tracebacks and in pickles.
+FaultError.__module__ = "faultless"

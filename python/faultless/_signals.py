@@ -22,12 +22,6 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGBUS", "SIGSEGV") if hasattr(s
 _MARK = "_followed_by_faultless"
 
 
-def _take_back() -> None:
-    # A program without maps keeps its handlers as it set them.
-    if _native.guard_in_use():
-        _native.ensure_guard()
-
-
 def _is_signal_of_pages(signalnum: object = None, *_: object, **named: object) -> bool:
     return named.get("signalnum", signalnum) in _SIGNALS
 
@@ -47,9 +41,10 @@ def _follow(module: ModuleType, name: str, concerns: Callable[..., bool]) -> Non
         try:
             return original(*args, **kwargs)
         finally:
-            # Ctrl-C may come after the handler was installed.
+            # In the `finally`, because Ctrl-C may come after the handler was installed. Where no map needs it, this
+            # installs nothing.
             if concerns(*args, **kwargs):
-                _take_back()
+                _native.ensure_guard()
 
     setattr(wrapper, _MARK, True)
     setattr(module, name, wrapper)

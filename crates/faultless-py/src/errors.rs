@@ -44,13 +44,11 @@ pub(crate) fn raise(py: Python<'_>, error: &faultless::Error) -> PyErr {
 /// `faultless.FaultError`, which is written in Python.
 fn fault_error(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    CLASS
-        .import(py, "faultless._fault", "FaultError")
-        .map_err(|error| {
-            let new = PyImportError::new_err("the package faultless is not complete");
-            new.set_cause(py, Some(error));
-            new
-        })
+    CLASS.import(py, "faultless._fault", "FaultError").map_err(|error| {
+        let new = PyImportError::new_err("the package faultless is not complete");
+        new.set_cause(py, Some(error));
+        new
+    })
 }
 
 /// An `io.UnsupportedOperation`, which is an `OSError` and a `ValueError`, with
@@ -58,10 +56,7 @@ fn fault_error(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
 #[cold]
 pub(crate) fn unsupported(py: Python<'_>, message: &str, errno: i32) -> PyErr {
     let make = || -> PyResult<PyErr> {
-        let error = py
-            .import("io")?
-            .getattr("UnsupportedOperation")?
-            .call1((message,))?;
+        let error = py.import("io")?.getattr("UnsupportedOperation")?.call1((message,))?;
         error.setattr("errno", errno)?;
         Ok(PyErr::from_value(error))
     };

@@ -1,10 +1,7 @@
 //! The C API, fenced: everything that handles raw pointers to Python objects
 //! outside the class's own slots. What it offers is safe to call.
 #![allow(unsafe_code)]
-#![expect(
-    clippy::disallowed_methods,
-    reason = "Python's memory, which is not a map's"
-)]
+#![expect(clippy::disallowed_methods, reason = "Python's memory, which is not a map's")]
 
 use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
@@ -52,6 +49,26 @@ impl Output for usize {
     #[inline(always)]
     fn into_raw(self) -> ffi::Py_ssize_t {
         self as ffi::Py_ssize_t
+    }
+}
+
+/// Runs the body of a function that Python calls so often that even a landing pad
+/// counts: an error becomes the current exception. The body must not panic; if it
+/// does, the process ends here, at the border to C.
+///
+/// # Safety
+/// The thread must be attached to the interpreter.
+#[inline(always)]
+pub(crate) unsafe fn enter_hot<'py, R: Output>(
+    body: impl FnOnce(Python<'py>) -> PyResult<R>,
+) -> R::Raw {
+    // SAFETY: the caller's promise.
+    match body(unsafe { Python::assume_attached() }) {
+        Ok(result) => result.into_raw(),
+        Err(error) => {
+            restore(error);
+            R::RAISED
+        }
     }
 }
 
@@ -120,11 +137,7 @@ impl<'a, 'py> Args<'a, 'py> {
     #[inline(always)]
     pub(crate) fn count(&self, least: usize, most: usize) -> PyResult<usize> {
         let count = self.args.len();
-        if count >= least && count <= most {
-            Ok(count)
-        } else {
-            Err(self.miscounted(least, most))
-        }
+        if count >= least && count <= most { Ok(count) } else { Err(self.miscounted(least, most)) }
     }
 
     #[cold]
@@ -136,17 +149,13 @@ impl<'a, 'py> Args<'a, 'py> {
             () => ("at most ", most),
         };
         let plural = if number == 1 { "" } else { "s" };
-        PyTypeError::new_err(format!(
-            "{name} expected {bound}{number} argument{plural}, got {got}"
-        ))
+        PyTypeError::new_err(format!("{name} expected {bound}{number} argument{plural}, got {got}"))
     }
 
     #[inline(always)]
     pub(crate) fn get(&self, index: usize) -> Option<Borrowed<'a, 'py, PyAny>> {
         // SAFETY: the arguments of the running call are live objects.
-        self.args
-            .get(index)
-            .map(|&arg| unsafe { Borrowed::from_ptr(self.py, arg) })
+        self.args.get(index).map(|&arg| unsafe { Borrowed::from_ptr(self.py, arg) })
     }
 
     /// An argument, where one that is left out is as good as `None`.
@@ -182,11 +191,7 @@ pub(crate) fn is_index(object: &Borrowed<'_, '_, PyAny>) -> bool {
 
 #[inline(always)]
 fn checked(py: Python<'_>, value: isize) -> PyResult<isize> {
-    if value == -1 {
-        PyErr::take(py).map_or(Ok(-1), Err)
-    } else {
-        Ok(value)
-    }
+    if value == -1 { PyErr::take(py).map_or(Ok(-1), Err) } else { Ok(value) }
 }
 
 /// Which exception an integer beyond `Py_ssize_t` is.
@@ -230,11 +235,7 @@ pub(crate) fn size(object: &Borrowed<'_, '_, PyAny>) -> PyResult<isize> {
 pub(crate) fn long(object: &Borrowed<'_, '_, PyAny>) -> PyResult<std::ffi::c_long> {
     // SAFETY: the object is live.
     let value = unsafe { ffi::PyLong_AsLong(object.as_ptr()) };
-    if value == -1 {
-        PyErr::take(object.py()).map_or(Ok(-1), Err)
-    } else {
-        Ok(value)
-    }
+    if value == -1 { PyErr::take(object.py()).map_or(Ok(-1), Err) } else { Ok(value) }
 }
 
 /// An integer argument as the C type `int`.
@@ -312,10 +313,7 @@ impl<'a> Buffer<'a> {
             if ffi::PyBytes_CheckExact(pointer) != 0 {
                 let start = ffi::PyBytes_AsString(pointer).cast();
                 let len = ffi::PyBytes_Size(pointer) as usize;
-                return Ok(Self {
-                    bytes: std::slice::from_raw_parts(start, len),
-                    view: None,
-                });
+                return Ok(Self { bytes: std::slice::from_raw_parts(start, len), view: None });
             }
             let mut view = ffi::Py_buffer::new();
             if ffi::PyObject_GetBuffer(pointer, &raw mut view, ffi::PyBUF_SIMPLE) != 0 {
@@ -326,10 +324,7 @@ impl<'a> Buffer<'a> {
             } else {
                 std::slice::from_raw_parts(view.buf.cast(), view.len as usize)
             };
-            Ok(Self {
-                bytes,
-                view: Some(view),
-            })
+            Ok(Self { bytes, view: Some(view) })
         }
     }
 
@@ -384,8 +379,7 @@ pub(crate) fn adjust(len: usize, (start, stop, step): (isize, isize, isize)) -> 
 pub(crate) fn os_error(py: Python<'_>, errno: i32) -> PyErr {
     let call = || -> PyResult<Bound<'_, PyAny>> {
         let text = py.import("os")?.call_method1("strerror", (errno,))?;
-        py.get_type::<pyo3::exceptions::PyOSError>()
-            .call1((errno, text))
+        py.get_type::<pyo3::exceptions::PyOSError>().call1((errno, text))
     };
     call().map_or_else(|error| error, PyErr::from_value)
 }
@@ -408,11 +402,7 @@ pub(crate) unsafe fn fill_buffer(
         let (start, len) = (start.cast::<c_void>(), len as ffi::Py_ssize_t);
         ffi::PyBuffer_FillInfo(view, owner, start, len, c_int::from(readonly), flags)
     };
-    if filled < 0 {
-        Err(PyErr::fetch(py))
-    } else {
-        Ok(())
-    }
+    if filled < 0 { Err(PyErr::fetch(py)) } else { Ok(()) }
 }
 
 /// An argument of the running call.
@@ -440,13 +430,7 @@ pub(crate) unsafe fn named<'a, 'py>(
     unsafe {
         let names = Borrowed::from_ptr(py, names).cast_unchecked::<pyo3::types::PyTuple>();
         let arg = |nth| Borrowed::from_ptr(py, *args.add(count as usize + nth));
-        Named(
-            names
-                .iter()
-                .enumerate()
-                .map(|(nth, name)| (name, arg(nth)))
-                .collect(),
-        )
+        Named(names.iter().enumerate().map(|(nth, name)| (name, arg(nth))).collect())
     }
 }
 
@@ -539,13 +523,7 @@ impl<'a, 'py> ConstructorArgs<'a, 'py> {
 #[inline(always)]
 pub(crate) fn truth(py: Python<'_>, value: bool) -> Bound<'_, PyAny> {
     // SAFETY: the two are always live.
-    let object = unsafe {
-        if value {
-            ffi::Py_True()
-        } else {
-            ffi::Py_False()
-        }
-    };
+    let object = unsafe { if value { ffi::Py_True() } else { ffi::Py_False() } };
     // SAFETY: as above.
     unsafe { Borrowed::from_ptr(py, object) }.to_owned()
 }
@@ -559,9 +537,7 @@ pub(crate) fn audit<'py>(
     static AUDIT: pyo3::sync::PyOnceLock<Py<PyAny>> = pyo3::sync::PyOnceLock::new();
     let audit =
         AUDIT.get_or_try_init(py, || py.import("sys")?.getattr("audit").map(Bound::unbind))?;
-    audit
-        .call1(py, (event, fd, length, access, offset))
-        .map(drop)
+    audit.call1(py, (event, fd, length, access, offset)).map(drop)
 }
 
 /// A file of the caller's, by its number.

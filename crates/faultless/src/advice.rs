@@ -179,11 +179,7 @@ impl Map {
         }
         let (start, len) = self.pages(span);
         os::advise(start, len, advice).map_err(|error| {
-            self.os_error(
-                operation,
-                format!("the system refused advice {advice}"),
-                error,
-            )
+            self.os_error(operation, format!("the system refused advice {advice}"), error)
         })
     }
 }

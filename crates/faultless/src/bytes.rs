@@ -91,7 +91,7 @@ impl Map {
     /// assert_eq!(map.read_at(100, &mut buf)?, 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn read_at(&self, offset: usize, buf: &mut [u8]) -> Result<usize> {
         self.check_readable("read_at")?;
         let span = Span::clamped(self.len(), offset, buf.len());
@@ -134,7 +134,7 @@ impl Map {
     /// assert_eq!(map.read_exact_uninit_at(2, &mut buf)?, [0; 4]);
     /// # Ok::<(), faultless::Error>(())
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn read_exact_uninit_at<'buf>(
         &self,
         offset: usize,
@@ -146,7 +146,7 @@ impl Map {
         self.copy_out(OPERATION, span, buf)
     }
 
-    #[inline]
+    #[inline(always)]
     fn copy_out<'buf>(
         &self,
         operation: &'static str,
@@ -182,9 +182,7 @@ impl Map {
             let message = format!("{} bytes do not fit the memory", span.len());
             Error::os("to_vec", message, io::ErrorKind::OutOfMemory.into())
         })?;
-        append(&mut bytes, span.len(), |buf| {
-            self.copy_out("to_vec", span, buf).map(drop)
-        })?;
+        append(&mut bytes, span.len(), |buf| self.copy_out("to_vec", span, buf).map(drop))?;
         Ok(bytes)
     }
 
@@ -204,7 +202,7 @@ impl Map {
     /// assert_eq!(map.to_vec(..)?, b"\0\0\0\0abcd");
     /// # Ok::<(), faultless::Error>(())
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn write_at(&self, offset: usize, bytes: &[u8]) -> Result<()> {
         self.check_writable("write_at")?;
         let span = Span::exact("write_at", self.len(), offset, bytes.len())?;
@@ -224,7 +222,7 @@ impl Map {
     /// assert!(map.get(8).is_err());
     /// # Ok::<(), faultless::Error>(())
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, offset: usize) -> Result<u8> {
         self.load("get", offset)
     }
@@ -240,12 +238,12 @@ impl Map {
     /// assert_eq!(map.get(7)?, 42);
     /// # Ok::<(), faultless::Error>(())
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn set(&self, offset: usize, byte: u8) -> Result<()> {
         self.store("set", offset, byte)
     }
 
-    #[inline]
+    #[inline(always)]
     fn load<T: Scalar>(&self, operation: &'static str, offset: usize) -> Result<T> {
         self.check_readable(operation)?;
         let span = Span::exact(operation, self.len(), offset, T::LEN)?;
@@ -254,15 +252,12 @@ impl Map {
         self.guard.read(self, operation, span, || {
             let before = bytes;
             window.copy_to(as_uninit(bytes.as_mut()));
-            Look {
-                same: bytes == before,
-                last: bytes.as_ref()[T::LEN - 1],
-            }
+            Look { same: bytes == before, span, last: bytes.as_ref()[T::LEN - 1] }
         })?;
         Ok(T::from_bytes(bytes))
     }
 
-    #[inline]
+    #[inline(always)]
     fn store<T: Scalar>(&self, operation: &'static str, offset: usize, number: T) -> Result<()> {
         self.check_writable(operation)?;
         let span = Span::exact(operation, self.len(), offset, T::LEN)?;
@@ -371,7 +366,8 @@ impl Map {
 
     /// Copies every `step`-th byte from `offset` on, backwards if `step` is
     /// negative, into memory that need not be initialised; it is returned as the
-    /// bytes it then is. It is what `m[offset::step]` means in Python.
+    /// bytes it then is. It is what `m[offset::step]` means in Python, where no
+    /// bytes are never out of range.
     ///
     /// # Errors
     /// As [`read_exact_at`](Self::read_exact_at), and
@@ -445,19 +441,18 @@ impl Map {
         let to = Span::exact(OPERATION, self.len(), to, from.len())?;
         // In parts, and each seen to be there before it is moved: a page that
         // fails reads as zeros, which must not get into the file.
-        from.parts(MOVED, to.start() > from.start())
-            .try_for_each(|(skipped, part)| {
-                let to = to.part(skipped, part.len());
-                if !self.guard.is_sound() {
-                    let bytes = self.to_vec(part.start()..part.end())?;
-                    return self.write_at(to.start(), &bytes);
-                }
-                let epoch = self.guard.write(self, OPERATION, to)?;
-                let (source, target) = (self.view.window(part), self.view.window(to));
-                self.guard.read(self, OPERATION, part, || source.touch())?;
-                source.move_to(&target);
-                self.guard.wrote(self, OPERATION, to, epoch)
-            })
+        from.parts(MOVED, to.start() > from.start()).try_for_each(|(skipped, part)| {
+            let to = to.part(skipped, part.len());
+            if !self.guard.is_sound() {
+                let bytes = self.to_vec(part.start()..part.end())?;
+                return self.write_at(to.start(), &bytes);
+            }
+            let epoch = self.guard.write(self, OPERATION, to)?;
+            let (source, target) = (self.view.window(part), self.view.window(to));
+            self.guard.read(self, OPERATION, part, || source.touch())?;
+            source.move_to(&target);
+            self.guard.wrote(self, OPERATION, to, epoch)
+        })
     }
 
     /// Sets every byte of a range to `byte`.
@@ -499,7 +494,7 @@ impl Map {
         self.scan("compare", span, |map| {
             let order = map.cmp(bytes);
             // What decided may have been any byte.
-            (order, map.len())
+            (order, 0..map.len())
         })
     }
 }

@@ -74,12 +74,7 @@ impl Map {
 
 impl<M: Borrow<Map>> Cursor<M> {
     fn new(map: M) -> Self {
-        Self {
-            map,
-            position: 0,
-            buffer: Vec::new(),
-            consumed: 0,
-        }
+        Self { map, position: 0, buffer: Vec::new(), consumed: 0 }
     }
 
     /// The position, in bytes from the map's beginning; it may be past its end.

@@ -62,17 +62,11 @@ impl fmt::Display for Fault {
         let offset = self.offset;
         match self.reason {
             FaultReason::Truncated => {
-                write!(
-                    f,
-                    "the file was truncated: the map has no bytes from offset {offset} on"
-                )
+                write!(f, "the file was truncated: the map has no bytes from offset {offset} on")
             }
             FaultReason::Io => write!(f, "input/output error at offset {offset} of the map"),
             FaultReason::NoSpace => {
-                write!(
-                    f,
-                    "no space or memory for the page at offset {offset} of the map"
-                )
+                write!(f, "no space or memory for the page at offset {offset} of the map")
             }
             FaultReason::Hardware => {
                 write!(f, "memory failure at offset {offset} of the map")

@@ -19,6 +19,9 @@ use crate::registry::{REGISTRY, Range, Slot, WHOLE};
 pub(crate) struct Look {
     /// Whether it is the same as the look before.
     pub(crate) same: bool,
+    /// The bytes that it depends on: a search that found something depends on
+    /// nothing behind that.
+    pub(crate) span: Span,
     /// The last byte that it depended on, or zero if that may be one that the
     /// file does not have.
     pub(crate) last: u8,
@@ -158,12 +161,12 @@ impl Guard {
         if Slot::is_sound(epoch) && span.len() < LONG {
             let seen = look();
             if self.is_still(epoch)
-                && (seen.last != 0 || !self.bounded || self.reaches(map, span, epoch))
+                && (seen.last != 0 || !self.bounded || self.reaches(map, seen.span, epoch))
             {
                 return Ok(());
             }
         }
-        self.read_long(map, operation, span, &mut look)
+        self.read_long(map, operation, span, epoch, &mut look)
     }
 
     /// The same for an operation that takes long, and for any that did not end
@@ -174,15 +177,20 @@ impl Guard {
         map: &Map,
         operation: &'static str,
         span: Span,
+        epoch: usize,
         look: &mut dyn FnMut() -> Look,
     ) -> Result<()> {
-        let epoch = self.slot.epoch();
+        // A fault since then is the operation's own, if it matters to it.
+        if !Slot::was_whole(epoch) {
+            self.report(map, operation)?;
+        }
         if Slot::is_sound(epoch) && span.len() >= LONG {
             let song = self.song();
             if song.is_some() || !self.watched {
                 let seen = look();
                 let uncut = song.is_none_or(|song| os::guard::sings(self.slot, song));
-                let certain = seen.last != 0 || !self.bounded || self.reaches(map, span, epoch);
+                let certain =
+                    seen.last != 0 || !self.bounded || self.reaches(map, seen.span, epoch);
                 if uncut && certain && self.is_still(epoch) {
                     return Ok(());
                 }
@@ -216,23 +224,33 @@ impl Guard {
         look: &mut dyn FnMut() -> Look,
     ) -> Result<()> {
         for _ in 0..16 {
-            let epoch = self.enter_hurt(map, operation, span)?;
-            let song = self.song();
-            look();
-            if !self.is_still(epoch) {
-                continue;
+            self.heal();
+            let epoch = self.slot.epoch();
+            // On a file that is too short the canary could not be planted anyway.
+            let long_enough = reach(map).is_some_and(|end| end >= map.len());
+            let song = if long_enough { self.song() } else { None };
+            let mut seen = look();
+            // Twice, and each time with all that it depends on there.
+            for again in [true, false] {
+                if !self.is_still(epoch) {
+                    break;
+                }
+                if let Some(found) = self.damage(map, seen.span) {
+                    self.take_unreported_in(map, span);
+                    return Err(fault(map, operation, found));
+                }
+                self.check_end(map, operation, seen.span)?;
+                if again {
+                    seen = look();
+                }
             }
-            self.check_end(map, operation, span.end())?;
-            let seen = look();
-            if !self.is_still(epoch) {
-                continue;
-            }
-            self.check_end(map, operation, span.end())?;
             let uncut = song.is_none_or(|song| os::guard::sings(self.slot, song));
-            if seen.same && uncut {
+            if self.is_still(epoch) && seen.same && uncut {
                 self.slot.settled();
                 return Ok(());
             }
+            // What failed just now is judged by the next look.
+            self.take_unreported_in(map, span);
         }
         // Somebody is changing the file faster than it can be read.
         let start = map.layout.placement.lead + span.start();
@@ -257,7 +275,7 @@ impl Guard {
     fn write_carefully(&self, map: &Map, operation: &'static str, span: Span) -> Result<usize> {
         let epoch = self.enter_hurt(map, operation, span)?;
         if map.layout.shared() {
-            self.check_end(map, operation, span.end())?;
+            self.check_end(map, operation, span)?;
         }
         Ok(epoch)
     }
@@ -287,19 +305,15 @@ impl Guard {
     ) -> Result<()> {
         let found = self.damage(map, span).or_else(|| {
             // Pages were mapped back meanwhile: what was stored may be gone.
-            Slot::healed_between(epoch, self.slot.epoch()).then(|| {
-                (
-                    map.layout.placement.lead + span.start(),
-                    FaultReason::Truncated,
-                )
-            })
+            Slot::healed_between(epoch, self.slot.epoch())
+                .then(|| (map.layout.placement.lead + span.start(), FaultReason::Truncated))
         });
         if let Some(found) = found {
             self.take_unreported_in(map, span);
             return Err(fault(map, operation, found));
         }
         if map.layout.shared() {
-            self.check_end(map, operation, span.end())?;
+            self.check_end(map, operation, span)?;
         }
         Ok(())
     }
@@ -308,14 +322,20 @@ impl Guard {
     /// reported, mends what can be mended, and refuses what is still dead.
     #[cold]
     fn enter_hurt(&self, map: &Map, operation: &'static str, span: Span) -> Result<usize> {
-        let pending = self.slot.take_unreported();
-        self.heal();
+        self.report(map, operation)?;
         let epoch = self.slot.epoch();
-        // Of several failures the one that the operation meets first.
-        match self.damage(map, span).or(pending) {
+        match self.damage(map, span) {
             Some(found) => Err(fault(map, operation, found)),
             None => Ok(epoch),
         }
+    }
+
+    /// Reports a fault that has not been reported, and mends what can be mended.
+    #[cold]
+    fn report(&self, map: &Map, operation: &'static str) -> Result<()> {
+        let pending = self.slot.take_unreported();
+        self.heal();
+        pending.map_or(Ok(()), |found| Err(fault(map, operation, found)))
     }
 
     /// Whether nothing has happened to the map, as far as is known.
@@ -354,11 +374,14 @@ impl Guard {
         false
     }
 
-    /// Asks the file whether it reaches `end` of the map.
+    /// Asks the file whether it reaches the end of `span`.
     #[cold]
-    fn check_end(&self, map: &Map, operation: &'static str, end: usize) -> Result<()> {
-        match reach(map).filter(|_| self.bounded) {
-            Some(reach) if reach < end => {
+    fn check_end(&self, map: &Map, operation: &'static str, span: Span) -> Result<()> {
+        if span.is_empty() || !self.bounded {
+            return Ok(());
+        }
+        match reach(map) {
+            Some(reach) if reach < span.end() => {
                 self.slot.scar();
                 let found = (map.layout.placement.lead + reach, FaultReason::Truncated);
                 Err(fault(map, operation, found))
@@ -369,12 +392,10 @@ impl Guard {
 
     fn take_unreported_in(&self, map: &Map, span: Span) {
         let lead = map.layout.placement.lead;
-        let (start, end) = (lead + span.start(), lead + span.end());
-        if self
-            .slot
-            .unreported()
-            .is_some_and(|(offset, _)| start <= offset && offset < end)
-        {
+        // A page that fails is noted by its first byte.
+        let start = (lead + span.start()) / map.layout.page * map.layout.page;
+        let end = lead + span.end();
+        if self.slot.unreported().is_some_and(|(offset, _)| start <= offset && offset < end) {
             self.slot.take_unreported();
         }
     }
@@ -384,13 +405,9 @@ impl Guard {
     pub(crate) fn flush(&self, map: &Map) -> Result<usize> {
         let all = Span::clamped(map.len(), 0, map.len());
         let epoch = self.slot.epoch();
-        let epoch = if Slot::is_sound(epoch) {
-            epoch
-        } else {
-            self.enter_hurt(map, "flush", all)?
-        };
+        let epoch = if Slot::is_sound(epoch) { epoch } else { self.enter_hurt(map, "flush", all)? };
         if map.layout.shared() && map.is_writable() {
-            self.check_end(map, "flush", map.len())?;
+            self.check_end(map, "flush", all)?;
         }
         Ok(epoch)
     }
@@ -400,19 +417,18 @@ impl Guard {
         if self.is_still(epoch) {
             return Ok(());
         }
-        self.enter_hurt(map, "flush", Span::clamped(map.len(), 0, map.len()))
-            .map(drop)
+        self.enter_hurt(map, "flush", Span::clamped(map.len(), 0, map.len())).map(drop)
     }
 
     fn damage(&self, map: &Map, span: Span) -> Option<(usize, FaultReason)> {
         let lead = map.layout.placement.lead;
-        self.slot.damage(lead + span.start(), lead + span.end())
+        let hit = || self.slot.damage(lead + span.start(), lead + span.end());
+        if span.is_empty() { None } else { hit() }
     }
 
     fn heal(&self) {
         let range = self.slot.range();
-        self.slot
-            .heal(|lo, hi, reason| os::guard::restore(&range, lo, hi, reason));
+        self.slot.heal(|lo, hi, reason| os::guard::restore(&range, lo, hi, reason));
     }
 
     /// Tries to make the map whole; whether it is. What has not been reported
@@ -434,9 +450,7 @@ fn reach(map: &Map) -> Option<usize> {
 
 /// What is told of a failed byte of the mapping.
 fn describe(map: &Map, (offset, reason): (usize, FaultReason)) -> Fault {
-    let offset = offset
-        .saturating_sub(map.layout.placement.lead)
-        .min(map.len());
+    let offset = offset.saturating_sub(map.layout.placement.lead).min(map.len());
     // The pages that failed begin behind the byte that the file ends with, which
     // may be before them by now.
     match reach(map).filter(|_| map.guard.bounded) {
@@ -469,10 +483,7 @@ impl Map {
         if !Slot::was_whole(guard.slot.epoch()) {
             guard.heal();
             let whole = Span::clamped(self.len(), 0, self.len());
-            let found = guard
-                .slot
-                .unreported()
-                .or_else(|| guard.damage(self, whole));
+            let found = guard.slot.unreported().or_else(|| guard.damage(self, whole));
             if let Some(found) = found {
                 return Some(describe(self, found));
             }
@@ -481,9 +492,7 @@ impl Map {
         let first = self.file_offset().max(guard.last_page_in_file + 1);
         let inside = first..self.file_offset() + self.len() as u64;
         let len = os::file_len_of(os::raw_file(self.file.as_ref()?)).filter(|_| guard.bounded)?;
-        inside
-            .contains(&len)
-            .then(|| describe(self, (usize::MAX, FaultReason::Truncated)))
+        inside.contains(&len).then(|| describe(self, (usize::MAX, FaultReason::Truncated)))
     }
 
     /// Whether a page of this map that fails is an error rather than the end

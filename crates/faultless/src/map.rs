@@ -78,11 +78,7 @@ impl Layout {
             flags: self.flags,
         };
         os::map(&request, file).map_err(|error| {
-            Error::os(
-                "map",
-                format!("the system cannot map {} bytes", self.len),
-                error,
-            )
+            Error::os("map", format!("the system cannot map {} bytes", self.len), error)
         })
     }
 
@@ -254,10 +250,7 @@ impl Map {
     pub fn path(&self) -> Option<PathBuf> {
         match &self.path {
             Some(path) => Some(path.to_path_buf()),
-            None => self
-                .file
-                .as_ref()
-                .and_then(|file| os::path_of(os::borrow(file))),
+            None => self.file.as_ref().and_then(|file| os::path_of(os::borrow(file))),
         }
     }
 
@@ -292,21 +285,13 @@ impl Map {
     /// The part of the map that a reading operation asks for, if it may.
     #[inline]
     pub(crate) fn check_readable(&self, operation: &'static str) -> Result<()> {
-        if self.readable {
-            Ok(())
-        } else {
-            Err(no_access(operation, "the map cannot be read"))
-        }
+        if self.readable { Ok(()) } else { Err(no_access(operation, "the map cannot be read")) }
     }
 
     /// The part of the map that a writing operation asks for, if it may.
     #[inline]
     pub(crate) fn check_writable(&self, operation: &'static str) -> Result<()> {
-        if self.writable {
-            Ok(())
-        } else {
-            Err(no_access(operation, "the map cannot be written"))
-        }
+        if self.writable { Ok(()) } else { Err(no_access(operation, "the map cannot be written")) }
     }
 
     /// An error of the system, with the file's name.
@@ -490,8 +475,7 @@ impl Map {
 
 impl Drop for Map {
     fn drop(&mut self) {
-        self.guard
-            .release(std::mem::replace(&mut self.mapping, Mapping::empty()));
+        self.guard.release(std::mem::replace(&mut self.mapping, Mapping::empty()));
     }
 }
 

@@ -287,10 +287,7 @@ impl MapOptions {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn create(&self, path: impl AsRef<Path>) -> Result<Map> {
-        self.open_new(
-            path.as_ref(),
-            OpenOptions::new().create(true).truncate(true),
-        )
+        self.make_file(path.as_ref(), false)
     }
 
     /// As [`create`](Self::create), for a file that must not exist yet.
@@ -307,34 +304,41 @@ impl MapOptions {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn create_new(&self, path: impl AsRef<Path>) -> Result<Map> {
-        self.open_new(path.as_ref(), OpenOptions::new().create_new(true))
-            .inspect_err(|error| {
-                // A file that could not be made is not this call's to remove.
-                if error.operation() != "open" {
-                    let _ = std::fs::remove_file(path.as_ref());
-                }
-            })
+        self.make_file(path.as_ref(), true)
     }
 
-    fn open_new(&self, path: &Path, how: &mut OpenOptions) -> Result<Map> {
-        let Some(len) = self.len else {
-            return Err(invalid("a new file needs a length"));
-        };
+    fn make_file(&self, path: &Path, new: bool) -> Result<Map> {
+        // All that can be refused is refused before the file is touched.
+        let Some(len) = self.len else { return Err(invalid("a new file needs a length")) };
         Placement::new(self.offset, len, os::allocation_granularity())?;
-        let file = how.read(true).write(true).open(path).map_err(|error| {
-            Error::os("open", "cannot make the file", error).with_path(Some(path))
-        })?;
+        self.file_flags(os::SHARED)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(!new)
+            .create_new(new)
+            .truncate(!new)
+            .open(path)
+            .map_err(|error| {
+                Error::os("open", "cannot make the file", error).with_path(Some(path))
+            })?;
         let end = self.offset + len as u64;
         let map = file
             .set_len(self.offset)
             .and_then(|()| os::set_file_len(&file, self.offset, end, !self.sparse))
             .map_err(|error| {
-                let message = format!("cannot make the file {end} bytes long");
-                Error::os("create", message, error)
+                Error::os("create", format!("cannot make the file {end} bytes long"), error)
             })
-            .and_then(|()| self.clone().access(Access::Write).map_owned(file))
-            .map_err(|error| error.with_path(Some(path)))?;
-        Ok(map.with_path(Arc::from(path)))
+            .and_then(|()| self.clone().access(Access::Write).map_owned(file));
+        match map {
+            Ok(map) => Ok(map.with_path(Arc::from(path))),
+            Err(error) => {
+                if new {
+                    let _ = std::fs::remove_file(path);
+                }
+                Err(error.with_path(Some(path)))
+            }
+        }
     }
 
     /// Maps an open file, which is duplicated if the map
@@ -409,9 +413,7 @@ impl MapOptions {
         let Some(len) = self.len else {
             return Err(invalid("anonymous memory needs a length"));
         };
-        let protection = self
-            .protection
-            .unwrap_or(Protection::READ | Protection::WRITE);
+        let protection = self.protection.unwrap_or(Protection::READ | Protection::WRITE);
         let kind = if self.shared { os::SHARED } else { os::PRIVATE };
         let flags = self.flags(kind)? | os::ANONYMOUS;
         let layout = Layout {
@@ -430,23 +432,11 @@ impl MapOptions {
 
     /// Checks the options against the file.
     fn layout_in(&self, file: BorrowedFile<'_>) -> Result<Layout> {
-        if matches!(
-            self.huge_pages,
-            Some(HugePages::Default | HugePages::Shift(_))
-        ) {
-            return Err(invalid(
-                "huge pages of the pool are for anonymous memory; map a file on hugetlbfs instead",
-            ));
-        }
         let info = os::file_info(file)
             .map_err(|error| Error::os("map", "cannot ask the file for its length", error))?;
         let len = match self.len {
             Some(len) if info.regular => {
-                if self
-                    .offset
-                    .checked_add(len as u64)
-                    .is_none_or(|end| end > info.len)
-                {
+                if self.offset.checked_add(len as u64).is_none_or(|end| end > info.len) {
                     return Err(past_end(self.offset, Some(len), info.len));
                 }
                 len
@@ -474,7 +464,7 @@ impl MapOptions {
             placement: Placement::new(self.offset, len, granularity)?,
             len,
             protection: self.protection.unwrap_or(protection).raw(),
-            flags: self.flags(kind)?,
+            flags: self.file_flags(kind)?,
             page,
             regular: info.regular,
             sparse: self.sparse,
@@ -482,12 +472,20 @@ impl MapOptions {
         })
     }
 
+    /// The flags for a map of a file.
+    fn file_flags(&self, kind: i32) -> Result<i32> {
+        if matches!(self.huge_pages, Some(HugePages::Default | HugePages::Shift(_))) {
+            return Err(invalid(
+                "huge pages of the pool are for anonymous memory; map a file on hugetlbfs instead",
+            ));
+        }
+        self.flags(kind)
+    }
+
     fn flags(&self, kind: i32) -> Result<i32> {
         let mut flags = self.raw_flags.unwrap_or(kind);
         if flags & os::PLACED != 0 {
-            return Err(invalid(
-                "flags that place the map at an address are not allowed",
-            ));
+            return Err(invalid("flags that place the map at an address are not allowed"));
         }
         if self.populate {
             flags |= os::POPULATE.unwrap_or(0);
@@ -504,23 +502,18 @@ impl MapOptions {
             None | Some(HugePages::Transparent) => return Ok(flags),
         };
         let huge = os::huge_flags(shift).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Unsupported,
-                "map",
-                "this system has no huge pages of that size",
-            )
+            Error::new(ErrorKind::Unsupported, "map", "this system has no huge pages of that size")
         })?;
         Ok(flags | huge)
     }
 
     fn finish(&self, map: Map) -> Result<Map> {
         if self.huge_pages == Some(HugePages::Transparent) {
-            map.advise(.., crate::Advice::HugePage)
-                .or_else(|error| match error.kind() {
-                    // A hint. EINVAL: the kernel was built without them.
-                    ErrorKind::Unsupported | ErrorKind::Os => Ok(()),
-                    _ => Err(error),
-                })?;
+            map.advise(.., crate::Advice::HugePage).or_else(|error| match error.kind() {
+                // A hint. EINVAL: the kernel was built without them.
+                ErrorKind::Unsupported | ErrorKind::Os => Ok(()),
+                _ => Err(error),
+            })?;
         }
         Ok(map)
     }

@@ -31,10 +31,7 @@ impl Span {
     #[inline]
     pub(crate) fn clamped(map_len: usize, start: usize, len: usize) -> Self {
         let start = start.min(map_len);
-        Self {
-            start,
-            len: len.min(map_len - start),
-        }
+        Self { start, len: len.min(map_len - start) }
     }
 
     /// A range as Rust writes it; its ends must lie inside the map, in order.
@@ -44,13 +41,7 @@ impl Span {
         map_len: usize,
         range: &impl RangeBounds<usize>,
     ) -> Result<Self> {
-        let overflow = || {
-            Error::new(
-                ErrorKind::OutOfRange,
-                operation,
-                "the range's end overflows",
-            )
-        };
+        let overflow = || Error::new(ErrorKind::OutOfRange, operation, "the range's end overflows");
         let start = match range.start_bound() {
             Bound::Included(&start) => start,
             Bound::Excluded(&start) => start.checked_add(1).ok_or_else(overflow)?,
@@ -62,10 +53,7 @@ impl Span {
             Bound::Unbounded => map_len,
         };
         if start <= end && end <= map_len {
-            Ok(Self {
-                start,
-                len: end - start,
-            })
+            Ok(Self { start, len: end - start })
         } else {
             Err(bad_range(operation, map_len, start, end))
         }
@@ -81,11 +69,7 @@ impl Span {
         count: usize,
     ) -> Result<Self> {
         if step == 0 {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                operation,
-                "the step is 0",
-            ));
+            return Err(Error::new(ErrorKind::InvalidInput, operation, "the step is 0"));
         }
         let Some(last) = count.checked_sub(1) else {
             return Ok(Self::clamped(map_len, offset, 0));
@@ -97,10 +81,9 @@ impl Span {
             None => None,
         };
         match ends {
-            Some((first, last)) if last < map_len => Ok(Self {
-                start: first,
-                len: last - first + 1,
-            }),
+            Some((first, last)) if last < map_len => {
+                Ok(Self { start: first, len: last - first + 1 })
+            }
             _ => Err(Error::new(
                 ErrorKind::OutOfRange,
                 operation,
@@ -122,13 +105,15 @@ impl Span {
         })
     }
 
+    /// The part of the span that a range within it means, in bytes from its start.
+    pub(crate) fn within(self, range: std::ops::Range<usize>) -> Self {
+        self.part(range.start, range.end - range.start)
+    }
+
     /// `len` bytes of the span, after the first `skipped`.
     pub(crate) fn part(self, skipped: usize, len: usize) -> Self {
         debug_assert!(skipped + len <= self.len);
-        Self {
-            start: self.start + skipped,
-            len,
-        }
+        Self { start: self.start + skipped, len }
     }
 
     #[inline]
@@ -193,19 +178,10 @@ impl Placement {
             // may be subtracted.
             .filter(|&map_len| map_len <= isize::MAX as usize - granularity)
             .ok_or_else(|| too_large(format!("{len} bytes do not fit the address space")))?;
-        if offset
-            .checked_add(len as u64)
-            .is_none_or(|end| end > i64::MAX as u64)
-        {
-            return Err(too_large(format!(
-                "no file has {len} bytes at offset {offset}"
-            )));
+        if offset.checked_add(len as u64).is_none_or(|end| end > i64::MAX as u64) {
+            return Err(too_large(format!("no file has {len} bytes at offset {offset}")));
         }
-        Ok(Self {
-            file_offset: offset - lead as u64,
-            lead,
-            map_len,
-        })
+        Ok(Self { file_offset: offset - lead as u64, lead, map_len })
     }
 }
 
@@ -248,10 +224,7 @@ mod tests {
         let span = Span { start: 3, len: 10 };
         let forwards: Vec<_> = span.parts(4, false).collect();
         let part = |start, len| Span { start, len };
-        assert_eq!(
-            forwards,
-            [(0, part(3, 4)), (4, part(7, 4)), (8, part(11, 2))]
-        );
+        assert_eq!(forwards, [(0, part(3, 4)), (4, part(7, 4)), (8, part(11, 2))]);
         let mut backwards: Vec<_> = span.parts(4, true).collect();
         backwards.reverse();
         assert_eq!(backwards, forwards);
@@ -274,14 +247,7 @@ mod tests {
     #[test]
     fn placement_takes_any_offset() {
         let placed = Placement::new(4097, 10, 4096).unwrap();
-        assert_eq!(
-            placed,
-            Placement {
-                file_offset: 4096,
-                lead: 1,
-                map_len: 11
-            }
-        );
+        assert_eq!(placed, Placement { file_offset: 4096, lead: 1, map_len: 11 });
         assert!(Placement::new(1, usize::MAX, 4096).is_err());
         assert!(Placement::new(u64::MAX, 1, 4096).is_err());
         assert!(Placement::new(i64::MAX as u64, 1, 4096).is_err());

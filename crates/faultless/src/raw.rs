@@ -115,9 +115,7 @@ impl Map {
     pub fn immutable_slice(&self) -> Option<&[u8]> {
         let fixed = self.is_empty()
             || self.is_private_memory()
-            || self
-                .file()
-                .is_some_and(|file| os::is_sealed(os::borrow(file)));
+            || self.file().is_some_and(|file| os::is_sealed(os::borrow(file)));
         let whole = Span::clamped(self.len(), 0, self.len());
         (self.is_readable() && !self.is_writable() && fixed)
             .then(|| self.view.window(whole).bytes())
@@ -166,18 +164,10 @@ impl Map {
             return Ok(());
         }
         let lead = self.layout.placement.lead;
-        let skipped = if span.start() == 0 {
-            0
-        } else {
-            lead + span.start()
-        };
+        let skipped = if span.start() == 0 { 0 } else { lead + span.start() };
         let start = self.mapping.base().wrapping_add(skipped);
         os::advise(start, lead + span.end() - skipped, advice).map_err(|error| {
-            self.os_error(
-                "advise",
-                format!("the system refused advice {advice}"),
-                error,
-            )
+            self.os_error("advise", format!("the system refused advice {advice}"), error)
         })
     }
 

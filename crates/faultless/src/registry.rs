@@ -213,16 +213,9 @@ macro_rules! slot_new {
 
 impl Slot {
     #[cfg(not(loom))]
-    slot_new!(
-        [const { AtomicU64::new(0) }; EXTENTS],
-        [const { AtomicU8::new(0) }; EXTENTS],
-        const
-    );
+    slot_new!([const { AtomicU64::new(0) }; EXTENTS], [const { AtomicU8::new(0) }; EXTENTS], const);
     #[cfg(loom)]
-    slot_new!(
-        array::from_fn(|_| AtomicU64::new(0)),
-        array::from_fn(|_| AtomicU8::new(0))
-    );
+    slot_new!(array::from_fn(|_| AtomicU64::new(0)), array::from_fn(|_| AtomicU8::new(0)));
 
     /// The number that an operation compares before and after.
     #[inline(always)]
@@ -252,6 +245,7 @@ impl Slot {
     /// taken for sound again.
     pub(crate) fn settled(&self) {
         const MANY: u32 = 4096;
+        self.retries.store(0, Relaxed);
         if self.quiet.fetch_add(1, Relaxed) < MANY {
             return;
         }
@@ -305,8 +299,7 @@ impl Slot {
         );
         let epoch = self.epoch.load(Relaxed);
         if !Self::is_sound(epoch) {
-            self.epoch
-                .store((epoch & !(HURT | SCARRED)).wrapping_add(HEAL), Release);
+            self.epoch.store((epoch & !(HURT | SCARRED)).wrapping_add(HEAL), Release);
         }
     }
 
@@ -378,15 +371,11 @@ impl Slot {
     /// shrank and grew again, say. `false` if it is always the same unit, or if
     /// there were very many since the map was last made whole.
     pub(crate) fn may_retry(&self, at: u64) -> bool {
-        const SAME: u32 = 4;
-        const MANY: u32 = 1 << 10;
+        const SAME: u32 = 64;
+        const MANY: u32 = 0xFFF;
         let at = at as u32 & 0xF_FFFF;
         let last = self.retries.load(Relaxed);
-        let (unit, same, all) = (
-            last >> 12 & 0xF_FFFF,
-            self.repeats.load(Relaxed),
-            last & 0xFFF,
-        );
+        let (unit, same, all) = (last >> 12 & 0xF_FFFF, self.repeats.load(Relaxed), last & 0xFFF);
         let same = if unit == at { same + 1 } else { 0 };
         self.repeats.store(same, Relaxed);
         self.retries.store(at << 12 | (all + 1).min(0xFFF), Relaxed);
@@ -434,11 +423,7 @@ impl Slot {
         self.canary_lost.store(false, SeqCst);
         // A handler that is still about to replace the old page would put a page
         // there that nobody takes away.
-        let planted = if self.pins.load(SeqCst) == 0 {
-            plant(self.canary())
-        } else {
-            None
-        };
+        let planted = if self.pins.load(SeqCst) == 0 { plant(self.canary()) } else { None };
         if let Some(page) = planted {
             self.canary.store(page, SeqCst);
             write(page);
@@ -474,10 +459,7 @@ impl Slot {
         let mut epoch = self.epoch.load(SeqCst);
         loop {
             let next = (epoch | HURT | SCARRED).wrapping_add(FAULT);
-            match self
-                .epoch
-                .compare_exchange_weak(epoch, next, SeqCst, SeqCst)
-            {
+            match self.epoch.compare_exchange_weak(epoch, next, SeqCst, SeqCst) {
                 Ok(_) => return dead,
                 Err(now) => epoch = now,
             }
@@ -519,18 +501,11 @@ impl Slot {
         self.reasons[0].store(reason as u8, Relaxed);
         let mut now = Extent(self.extents[0].load(SeqCst));
         loop {
-            let first = if now.is_none() {
-                lowest
-            } else {
-                lowest.min(now.lo())
-            };
+            let first = if now.is_none() { lowest } else { lowest.min(now.lo()) };
             let all = Extent::new(first, units);
             match self.extents[0].compare_exchange(now.0, all.0, SeqCst, SeqCst) {
                 Ok(_) => {
-                    return Dead {
-                        lo: first,
-                        hi: units,
-                    };
+                    return Dead { lo: first, hi: units };
                 }
                 Err(other) => now = Extent(other),
             }
@@ -586,11 +561,7 @@ impl Slot {
     /// back over the units from `lo` and returns the unit up to which it did.
     /// Another thread that is healing makes this return at once.
     pub(crate) fn heal(&self, mut restore: impl FnMut(u64, u64, FaultReason) -> u64) {
-        if self
-            .healing
-            .compare_exchange(false, true, SeqCst, SeqCst)
-            .is_err()
-        {
+        if self.healing.compare_exchange(false, true, SeqCst, SeqCst).is_err() {
             return;
         }
         let mut epoch = self.epoch.load(SeqCst);
@@ -604,9 +575,7 @@ impl Slot {
             // and the exchange below fails. One that marked it before is still
             // pinned if it has not yet replaced the pages.
             let dead = seen.untouched();
-            if word
-                .compare_exchange(seen.0, dead.0, SeqCst, SeqCst)
-                .is_err()
+            if word.compare_exchange(seen.0, dead.0, SeqCst, SeqCst).is_err()
                 || self.pins.load(SeqCst) != 0
             {
                 continue;
@@ -627,10 +596,7 @@ impl Slot {
                 let _ = word.compare_exchange(dead.0, rest.0, SeqCst, SeqCst);
             }
         }
-        let whole = self
-            .extents
-            .iter()
-            .all(|word| Extent(word.load(SeqCst)).is_none());
+        let whole = self.extents.iter().all(|word| Extent(word.load(SeqCst)).is_none());
         let settled = whole && !disturbed && !Self::was_whole(epoch);
         if settled && !self.unreported.load(SeqCst) {
             self.retries.store(0, Relaxed);
@@ -739,10 +705,7 @@ impl Registry {
         slots.extend(std::iter::repeat_with(Slot::new).take(count));
         let slots = Box::into_raw(slots.into_boxed_slice()).cast::<Slot>();
         let null = std::ptr::null_mut();
-        if place
-            .compare_exchange(null, slots, SeqCst, Acquire)
-            .is_err()
-        {
+        if place.compare_exchange(null, slots, SeqCst, Acquire).is_err() {
             // SAFETY: these are the slots that were leaked above, and nobody
             // else has seen them.
             drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(slots, count)) });

@@ -7,8 +7,8 @@ use crate::range::Placement;
 
 impl Map {
     /// Makes the map `len` bytes long, and its file long enough for just that:
-    /// the file then ends where the map does. New bytes are zeros. The map may
-    /// move in memory.
+    /// the file then ends where the map does. New bytes are zeros, or what the file
+    /// had there already. The map may move in memory.
     ///
     /// Growing allocates the file's blocks, so that a full disk is an error here
     /// and not at a store later, unless the map is
@@ -56,11 +56,7 @@ impl Map {
         }
         let offset = self.file_offset();
         let granularity = os::allocation_granularity().max(from.page);
-        let to = Layout {
-            placement: Placement::new(offset, len, granularity)?,
-            len,
-            ..from
-        };
+        let to = Layout { placement: Placement::new(offset, len, granularity)?, len, ..from };
         if len == self.len() && self.file.is_none() {
             return Ok(());
         }
@@ -88,11 +84,7 @@ impl Map {
     fn set_file_len(&self, from: u64, to: u64) -> Result<()> {
         let file = self.kept_file("resize")?;
         os::set_file_len(file, from, to, !self.layout.sparse).map_err(|error| {
-            self.os_error(
-                "resize",
-                format!("cannot make the file {to} bytes long"),
-                error,
-            )
+            self.os_error("resize", format!("cannot make the file {to} bytes long"), error)
         })
     }
 

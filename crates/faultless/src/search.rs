@@ -1,6 +1,6 @@
 //! Finding bytes: forwards, backwards, all of them.
 
-use std::ops::RangeBounds;
+use std::ops::{Range, RangeBounds};
 
 use memchr::arch::all::packedpair::Pair;
 use memchr::{memchr, memchr_iter, memmem, memrchr};
@@ -58,8 +58,10 @@ impl Map {
     /// ```
     pub fn rfind(&self, needle: &[u8], range: impl RangeBounds<usize>) -> Result<Option<usize>> {
         let span = Span::of("rfind", self.len(), &range)?;
-        // It begins at the end of the range, so the last byte always matters.
-        let found = self.scan("rfind", span, |bytes| (rfind(bytes, needle), bytes.len()))?;
+        let found = self.scan("rfind", span, |bytes| {
+            let found = rfind(bytes, needle);
+            (found, found.unwrap_or(0)..bytes.len())
+        })?;
         Ok(found.map(|at| span.start() + at))
     }
 
@@ -83,7 +85,7 @@ impl Map {
                 &[byte] => memchr_iter(byte, bytes).count(),
                 _ => memmem::find_iter(bytes, needle).count(),
             };
-            (count, bytes.len())
+            (count, 0..bytes.len())
         })
     }
 
@@ -117,27 +119,25 @@ impl Map {
         })
     }
 
-    /// Runs a search over a span under the guard. It returns its result and how
-    /// many bytes of the span, from its start, the result depends on.
+    /// Runs a search over a span under the guard. It returns its result and the
+    /// range of bytes in the span that the result depends on.
     pub(crate) fn scan<R: PartialEq>(
         &self,
         operation: &'static str,
         span: Span,
-        search: impl Fn(&[u8]) -> (R, usize),
+        search: impl Fn(&[u8]) -> (R, Range<usize>),
     ) -> Result<R> {
         self.check_readable(operation)?;
         let bytes = self.view.window(span).bytes();
         let mut found = None;
         self.guard.read(self, operation, span, || {
-            let now = search(bytes);
-            let last = bytes[..now.1].last().copied().unwrap_or(1);
+            let (now, range) = search(bytes);
+            let last = bytes[range.clone()].last().copied().unwrap_or(1);
             let same = found.as_ref() == Some(&now);
             found = Some(now);
-            Look { same, last }
+            Look { same, span: span.within(range), last }
         })?;
-        let Some((result, _)) = found else {
-            unreachable!("the guard looks at least once")
-        };
+        let Some(result) = found else { unreachable!("the guard looks at least once") };
         Ok(result)
     }
 
@@ -151,7 +151,7 @@ impl Map {
     ) -> Result<Option<usize>> {
         let found = self.scan(operation, span, |bytes| {
             let found = search(bytes);
-            (found, found.map_or(bytes.len(), |at| at + len))
+            (found, 0..found.map_or(bytes.len(), |at| at + len))
         })?;
         Ok(found.map(|at| span.start() + at))
     }

@@ -32,10 +32,7 @@ impl View {
         debug_assert!(len == 0 || lead + len <= mapping.len());
         let lead = if len == 0 { 0 } else { lead };
         let start = mapping.base().wrapping_add(lead);
-        Self {
-            start: NonNull::new(start).unwrap_or(NonNull::dangling()),
-            len,
-        }
+        Self { start: NonNull::new(start).unwrap_or(NonNull::dangling()), len }
     }
 
     #[inline(always)]
@@ -57,6 +54,7 @@ impl View {
             // cannot change while the map is borrowed.
             start: unsafe { self.start.add(span.start()) },
             len: span.len(),
+            span,
             map: PhantomData,
         }
     }
@@ -95,6 +93,7 @@ impl View {
 pub(crate) struct Window<'map> {
     start: NonNull<u8>,
     len: usize,
+    span: Span,
     map: PhantomData<&'map View>,
 }
 
@@ -107,9 +106,7 @@ impl<'map> Window<'map> {
         // reference to the map's own bytes exists, so they do not overlap.
         // Afterwards every byte of `out` is set.
         unsafe {
-            self.start
-                .as_ptr()
-                .copy_to_nonoverlapping(out.as_mut_ptr().cast(), self.len);
+            self.start.as_ptr().copy_to_nonoverlapping(out.as_mut_ptr().cast(), self.len);
             &mut *(std::ptr::from_mut(out) as *mut [u8])
         }
     }
@@ -144,15 +141,12 @@ impl<'map> Window<'map> {
     pub(crate) fn touch(&self) -> Look {
         let page = os::page_size();
         let last = self.len.saturating_sub(1);
-        for at in (0..self.len)
-            .step_by(page)
-            .chain((self.len != 0).then_some(last))
-        {
+        for at in (0..self.len).step_by(page).chain((self.len != 0).then_some(last)) {
             // SAFETY: inside the window. Volatile: the reading is what matters.
             unsafe { self.start.as_ptr().add(at).read_volatile() };
         }
         let last = if self.len == 0 { 1 } else { self.bytes()[last] };
-        Look { same: true, last }
+        Look { same: true, span: self.span, last }
     }
 
     /// Copies `bytes` to every `step`-th byte, from the first or the last on.
@@ -206,12 +200,7 @@ impl<'map> Window<'map> {
     /// All of the window, in order.
     #[inline(always)]
     pub(crate) fn copier<'out>(self, out: &'out mut [MaybeUninit<u8>]) -> Copier<'map, 'out> {
-        Copier {
-            window: self,
-            step: 1,
-            out,
-            filled: false,
-        }
+        Copier { window: self, step: 1, out, filled: false }
     }
 
     /// Every `step`-th byte: from the first of the window on or, backwards, from
@@ -222,16 +211,8 @@ impl<'map> Window<'map> {
         out: &'out mut [MaybeUninit<u8>],
     ) -> Copier<'map, 'out> {
         let apart = step.unsigned_abs();
-        assert!(
-            out.is_empty() || (out.len() - 1) * apart < self.len,
-            "a window fits its stride"
-        );
-        Copier {
-            window: self,
-            step,
-            out,
-            filled: false,
-        }
+        assert!(out.is_empty() || (out.len() - 1) * apart < self.len, "a window fits its stride");
+        Copier { window: self, step, out, filled: false }
     }
 }
 
@@ -247,14 +228,8 @@ impl<'out> Copier<'_, 'out> {
         let copied = self.window.copy_to(self.out).last().copied().unwrap_or(1);
         self.filled = true;
         // The last byte may have been copied first, and the file cut then.
-        Look {
-            same: false,
-            last: if copied == 0 {
-                0
-            } else {
-                self.window.last().unwrap_or(1)
-            },
-        }
+        let last = if copied == 0 { 0 } else { self.window.last().unwrap_or(1) };
+        Look { same: false, span: self.window.span, last }
     }
 
     #[cold]
@@ -265,7 +240,7 @@ impl<'out> Copier<'_, 'out> {
         if !same {
             self.window.copy_to(self.out);
         }
-        Look { same, last: 0 }
+        Look { same, span: self.window.span, last: 0 }
     }
 
     fn look_strided(&mut self) -> Look {
@@ -278,19 +253,13 @@ impl<'out> Copier<'_, 'out> {
             to.write(byte);
         };
         if self.step > 0 {
-            self.out
-                .iter_mut()
-                .zip(bytes.iter().step_by(apart))
-                .for_each(&mut set);
+            self.out.iter_mut().zip(bytes.iter().step_by(apart)).for_each(&mut set);
         } else {
-            self.out
-                .iter_mut()
-                .zip(bytes.iter().rev().step_by(apart))
-                .for_each(&mut set);
+            self.out.iter_mut().zip(bytes.iter().rev().step_by(apart)).for_each(&mut set);
         }
         self.filled = true;
         // Any of the bytes may have been one that the file does not have.
-        Look { same, last: 0 }
+        Look { same, span: self.window.span, last: 0 }
     }
 
     /// The bytes, after a look.

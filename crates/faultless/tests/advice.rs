@@ -33,18 +33,8 @@ fn every_advice_is_taken_or_refused_by_name_and_changes_nothing() {
     let page = page_size();
     let bytes = pattern(5 * page + 100);
     let file = file(&bytes);
-    let open = |access| {
-        MapOptions::new()
-            .access(access)
-            .offset(33)
-            .open(file.path())
-            .unwrap()
-    };
-    let shared = MapOptions::new()
-        .len(bytes.len() - 33)
-        .shared(true)
-        .map_anonymous()
-        .unwrap();
+    let open = |access| MapOptions::new().access(access).offset(33).open(file.path()).unwrap();
+    let shared = MapOptions::new().len(bytes.len() - 33).shared(true).map_anonymous().unwrap();
     shared.write_at(0, &bytes[33..]).unwrap();
     let maps = [
         open(Access::Read),
@@ -55,12 +45,7 @@ fn every_advice_is_taken_or_refused_by_name_and_changes_nothing() {
     ];
     for map in &maps {
         for &advice in Advice::ALL {
-            for range in [
-                0..map.len(),
-                page + 1..2 * page + 5,
-                map.len() - 1..map.len(),
-                7..7,
-            ] {
+            for range in [0..map.len(), page + 1..2 * page + 5, map.len() - 1..map.len(), 7..7] {
                 let result = map.advise(range, advice);
                 if advice.is_supported() {
                     common::went_well(&format!("{advice:?} of {map:?}"), result, tolerated(advice));
@@ -68,11 +53,7 @@ fn every_advice_is_taken_or_refused_by_name_and_changes_nothing() {
                     assert_eq!(kind(result), ErrorKind::Unsupported, "{advice:?}");
                 }
             }
-            assert_eq!(
-                map.to_vec(..).unwrap(),
-                bytes[33..],
-                "{advice:?} of {map:?}"
-            );
+            assert_eq!(map.to_vec(..).unwrap(), bytes[33..], "{advice:?} of {map:?}");
         }
     }
 }
@@ -82,10 +63,7 @@ fn advice_outside_is_refused() {
     let mut map = anonymous(b"0123456789");
     for &advice in Advice::ALL {
         assert_eq!(kind(map.advise(..11, advice)), ErrorKind::OutOfRange);
-        assert_eq!(
-            kind(map.advise(usize::MAX.., advice)),
-            ErrorKind::OutOfRange
-        );
+        assert_eq!(kind(map.advise(usize::MAX.., advice)), ErrorKind::OutOfRange);
     }
     for &how in Discard::ALL {
         assert_eq!(kind(map.discard(..11, how)), ErrorKind::OutOfRange);
@@ -112,11 +90,7 @@ fn advice_reaches_the_pages_of_the_range() {
         (Advice::NoHugePage, Advice::HugePage, "nh"),
     ] {
         let what = format!("{advice:?}");
-        if !common::went_well(
-            &what,
-            map.advise(page + 1..page + 2, advice),
-            &[libc::EINVAL],
-        ) {
+        if !common::went_well(&what, map.advise(page + 1..page + 2, advice), &[libc::EINVAL]) {
             continue;
         }
         let flags = [0, page, 2 * page].map(|offset| common::has_flag(at(offset), flag));
@@ -132,10 +106,7 @@ fn populate_reads_the_pages_in() {
     let file = file(&pattern(1 << 20));
     let of_file = Map::open(file.path()).unwrap();
     let memory = MapOptions::new().len(1 << 20).map_anonymous().unwrap();
-    for (map, advice) in [
-        (of_file, Advice::PopulateRead),
-        (memory, Advice::PopulateWrite),
-    ] {
+    for (map, advice) in [(of_file, Advice::PopulateRead), (memory, Advice::PopulateWrite)] {
         assert_eq!(common::resident(map.as_ptr()), 0);
         let result = map.advise(.., advice);
         if common::went_well(&format!("{advice:?}"), result, &[libc::EINVAL]) {
@@ -154,13 +125,8 @@ fn discarded_memory_is_zeros() {
     assert_eq!(map.to_vec(..page).unwrap(), bytes[..page]);
     assert_eq!(map.to_vec(page..2 * page).unwrap(), vec![0; page]);
     assert_eq!(map.to_vec(2 * page..).unwrap(), bytes[2 * page..]);
-    map.discard(2 * page + 5..2 * page + 6, Discard::DontNeed)
-        .unwrap();
-    assert_eq!(
-        map.to_vec(2 * page..3 * page).unwrap(),
-        vec![0; page],
-        "whole pages"
-    );
+    map.discard(2 * page + 5..2 * page + 6, Discard::DontNeed).unwrap();
+    assert_eq!(map.to_vec(2 * page..3 * page).unwrap(), vec![0; page], "whole pages");
     assert_eq!(map.to_vec(3 * page..).unwrap(), bytes[3 * page..]);
 }
 
@@ -169,10 +135,7 @@ fn discarded_memory_is_zeros() {
 fn discarded_changes_of_a_private_map_are_lost() {
     let bytes = pattern(3 * page_size());
     let file = file(&bytes);
-    let mut map = MapOptions::new()
-        .access(Access::CopyOnWrite)
-        .open(file.path())
-        .unwrap();
+    let mut map = MapOptions::new().access(Access::CopyOnWrite).open(file.path()).unwrap();
     map.fill(.., 1).unwrap();
     map.discard(.., Discard::DontNeed).unwrap();
     assert_eq!(map.to_vec(..).unwrap(), bytes);
@@ -199,10 +162,7 @@ fn removed_pages_are_a_hole_in_the_file() {
     let before = blocks();
     let unsupported = &[libc::EOPNOTSUPP];
     let result = map.discard(page..63 * page, Discard::Remove);
-    if result
-        .as_ref()
-        .is_err_and(|error| error.kind() == ErrorKind::Unsupported)
-    {
+    if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unsupported) {
         return common::skip("this file system makes no holes");
     }
     if common::went_well("remove", result, unsupported) {
@@ -212,10 +172,7 @@ fn removed_pages_are_a_hole_in_the_file() {
         assert!(blocks() < before);
     }
     let mut read_only = Map::open(file.path()).unwrap();
-    assert_eq!(
-        kind(read_only.discard(.., Discard::Remove)),
-        ErrorKind::Access
-    );
+    assert_eq!(kind(read_only.discard(.., Discard::Remove)), ErrorKind::Access);
 }
 
 #[cfg(unix)]

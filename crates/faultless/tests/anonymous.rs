@@ -10,11 +10,7 @@ use faultless::{Access, ErrorKind, HugePages, MapOptions, Protection, page_size}
 fn memory_is_zeros_and_can_be_written() {
     for len in [1, 100, page_size(), 3 * page_size() + 17] {
         for shared in [false, true] {
-            let map = MapOptions::new()
-                .len(len)
-                .shared(shared)
-                .map_anonymous()
-                .unwrap();
+            let map = MapOptions::new().len(len).shared(shared).map_anonymous().unwrap();
             assert_eq!(map.to_vec(..).unwrap(), vec![0; len]);
             map.write_at(0, &pattern(len)).unwrap();
             assert_eq!(map.to_vec(..).unwrap(), pattern(len));
@@ -27,7 +23,7 @@ fn memory_is_zeros_and_can_be_written() {
 #[test]
 fn memory_has_no_file() {
     let map = anonymous(b"0123456789");
-    assert!(map.file().is_none());
+    assert!(map.is_anonymous() && map.file().is_none());
     assert!(map.path().is_none());
     assert_eq!(map.file_offset(), 0);
     assert_eq!(kind(map.file_len()), ErrorKind::NoFile);
@@ -35,38 +31,21 @@ fn memory_has_no_file() {
 
 #[test]
 fn memory_needs_a_length_that_there_is() {
-    assert_eq!(
-        kind(MapOptions::new().map_anonymous()),
-        ErrorKind::InvalidInput
-    );
+    assert_eq!(kind(MapOptions::new().map_anonymous()), ErrorKind::InvalidInput);
     assert!(MapOptions::new().len(0).map_anonymous().unwrap().is_empty());
     for len in [usize::MAX, isize::MAX as usize, usize::MAX - page_size()] {
-        assert_eq!(
-            kind(MapOptions::new().len(len).map_anonymous()),
-            ErrorKind::OutOfRange
-        );
+        assert_eq!(kind(MapOptions::new().len(len).map_anonymous()), ErrorKind::OutOfRange);
     }
     let vast = isize::MAX as usize & !0xFFFF_FFFF;
-    assert_eq!(
-        kind(MapOptions::new().len(vast).map_anonymous()),
-        ErrorKind::Os
-    );
+    assert_eq!(kind(MapOptions::new().len(vast).map_anonymous()), ErrorKind::Os);
 }
 
 #[test]
 fn access_is_for_files() {
-    let map = MapOptions::new()
-        .access(Access::Read)
-        .len(10)
-        .map_anonymous()
-        .unwrap();
+    let map = MapOptions::new().access(Access::Read).len(10).map_anonymous().unwrap();
     map.set(0, 1).unwrap();
     let mut options = MapOptions::new();
-    let map = options
-        .protection(Protection::READ)
-        .len(10)
-        .map_anonymous()
-        .unwrap();
+    let map = options.protection(Protection::READ).len(10).map_anonymous().unwrap();
     assert_eq!(kind(map.set(0, 1)), ErrorKind::Access);
     assert_eq!(map.to_vec(..).unwrap(), [0; 10]);
 }
@@ -74,11 +53,7 @@ fn access_is_for_files() {
 #[test]
 fn hints_change_no_byte() {
     let mut options = MapOptions::new();
-    options
-        .populate(true)
-        .no_reserve(true)
-        .stack(true)
-        .huge_pages(HugePages::Transparent);
+    options.populate(true).no_reserve(true).stack(true).huge_pages(HugePages::Transparent);
     for shared in [false, true] {
         let map = options.len(3 << 20).shared(shared).map_anonymous().unwrap();
         assert_eq!(map.count(&[0], ..).unwrap(), 3 << 20);
@@ -111,10 +86,7 @@ fn huge_pages_come_from_the_pool_or_not_at_all() {
 #[test]
 fn huge_pages_of_no_size_are_unsupported() {
     for shift in [64, 64 + 21, 1000, u32::MAX] {
-        let result = MapOptions::new()
-            .huge_pages(HugePages::Shift(shift))
-            .len(10)
-            .map_anonymous();
+        let result = MapOptions::new().huge_pages(HugePages::Shift(shift)).len(10).map_anonymous();
         assert_eq!(kind(result), ErrorKind::Unsupported, "2 to the {shift}");
     }
 }
@@ -122,19 +94,13 @@ fn huge_pages_of_no_size_are_unsupported() {
 #[cfg(target_os = "linux")]
 #[test]
 fn name_is_shown_by_the_system() {
-    let map = MapOptions::new()
-        .len(3 * page_size())
-        .map_anonymous()
-        .unwrap();
+    let map = MapOptions::new().len(3 * page_size()).map_anonymous().unwrap();
     // A kernel built without names of areas.
     if common::went_well("set_name", map.set_name(c"of the test"), &[libc::EINVAL]) {
         assert!(common::area(map.as_ptr())[0].ends_with("[anon:of the test]"));
         let long = std::ffi::CString::new([b'x'; 80]).unwrap();
         let error = map.set_name(&long).unwrap_err();
-        assert_eq!(
-            (error.kind(), error.raw_os_error()),
-            (ErrorKind::Os, Some(libc::EINVAL))
-        );
+        assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::Os, Some(libc::EINVAL)));
     }
 }
 
@@ -165,21 +131,14 @@ fn in_child(work: impl FnOnce() -> bool) {
 #[cfg(unix)]
 #[test]
 fn shared_memory_is_shared_with_a_child() {
-    let map = MapOptions::new()
-        .len(2 * page_size())
-        .shared(true)
-        .map_anonymous()
-        .unwrap();
+    let map = MapOptions::new().len(2 * page_size()).shared(true).map_anonymous().unwrap();
     map.write_at(0, b"from the parent").unwrap();
     in_child(|| {
         let mut seen = [0; 15];
         let read = map.read_exact_at(0, &mut seen).is_ok() && &seen == b"from the parent";
         read && map.write_at(page_size() - 3, b"from the child").is_ok()
     });
-    assert_eq!(
-        map.to_vec(page_size() - 3..page_size() + 11).unwrap(),
-        b"from the child"
-    );
+    assert_eq!(map.to_vec(page_size() - 3..page_size() + 11).unwrap(), b"from the child");
 }
 
 #[cfg(unix)]

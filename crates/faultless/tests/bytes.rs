@@ -6,29 +6,19 @@ mod common;
 use std::mem::MaybeUninit;
 use std::ops::Bound;
 
-use common::{anonymous, file, kind, pattern, writable};
+use common::{anonymous, file, kind, naive, pattern, writable};
 use faultless::{Access, ErrorKind, MapOptions, Protection, page_size};
 
 #[test]
 fn read_at_gives_what_there_is() {
     let bytes = pattern(5000);
     let map = anonymous(&bytes);
-    for (offset, asked) in [
-        (0, 5000),
-        (0, 6000),
-        (4999, 1),
-        (4999, 2),
-        (4090, 20),
-        (17, 0),
-    ] {
+    for (offset, asked) in [(0, 5000), (0, 6000), (4999, 1), (4999, 2), (4090, 20), (17, 0)] {
         let mut buf = vec![0xAA; asked];
         let count = map.read_at(offset, &mut buf).unwrap();
         assert_eq!(count, asked.min(5000 - offset));
         assert_eq!(buf[..count], bytes[offset..offset + count]);
-        assert!(
-            buf[count..].iter().all(|&byte| byte == 0xAA),
-            "the rest is untouched"
-        );
+        assert!(buf[count..].iter().all(|&byte| byte == 0xAA), "the rest is untouched");
     }
     for offset in [5000, 5001, usize::MAX] {
         assert_eq!(map.read_at(offset, &mut [0; 8]).unwrap(), 0);
@@ -42,26 +32,13 @@ fn read_exact_at_reads_all_or_nothing() {
     let mut buf = [0; 10];
     map.read_exact_at(4990, &mut buf).unwrap();
     assert_eq!(buf, bytes[4990..]);
-    for offset in [
-        4991,
-        5000,
-        5001,
-        usize::MAX - 9,
-        usize::MAX - 10,
-        usize::MAX,
-    ] {
+    for offset in [4991, 5000, 5001, usize::MAX - 9, usize::MAX - 10, usize::MAX] {
         let mut buf = [0xAA; 10];
-        assert_eq!(
-            kind(map.read_exact_at(offset, &mut buf)),
-            ErrorKind::OutOfRange
-        );
+        assert_eq!(kind(map.read_exact_at(offset, &mut buf)), ErrorKind::OutOfRange);
         assert_eq!(buf, [0xAA; 10]);
     }
     map.read_exact_at(5000, &mut []).unwrap();
-    assert_eq!(
-        kind(map.read_exact_at(5001, &mut [])),
-        ErrorKind::OutOfRange
-    );
+    assert_eq!(kind(map.read_exact_at(5001, &mut [])), ErrorKind::OutOfRange);
 }
 
 #[test]
@@ -71,10 +48,7 @@ fn read_exact_uninit_at_fills_the_buffer() {
     let filled = map.read_exact_uninit_at(6, &mut buf).unwrap();
     assert_eq!(filled, b"6789");
     filled[0] = b'x';
-    assert_eq!(
-        kind(map.read_exact_uninit_at(7, &mut buf)),
-        ErrorKind::OutOfRange
-    );
+    assert_eq!(kind(map.read_exact_uninit_at(7, &mut buf)), ErrorKind::OutOfRange);
 }
 
 #[test]
@@ -82,10 +56,7 @@ fn write_at_writes_all_or_nothing() {
     let bytes = pattern(5000);
     let (file, map) = writable(&bytes);
     for offset in [4991, 5000, 5001, usize::MAX - 9, usize::MAX] {
-        assert_eq!(
-            kind(map.write_at(offset, b"0123456789")),
-            ErrorKind::OutOfRange
-        );
+        assert_eq!(kind(map.write_at(offset, b"0123456789")), ErrorKind::OutOfRange);
     }
     assert_eq!(map.to_vec(..).unwrap(), bytes);
     map.write_at(4990, b"0123456789").unwrap();
@@ -103,20 +74,13 @@ fn ranges_of_every_form_are_taken() {
     assert_eq!(map.to_vec(..=4).unwrap(), b"01234");
     assert_eq!(map.to_vec(4..6).unwrap(), b"45");
     assert_eq!(map.to_vec(4..=9).unwrap(), b"456789");
-    assert_eq!(
-        map.to_vec((Bound::Excluded(4), Bound::Included(6)))
-            .unwrap(),
-        b"56"
-    );
+    assert_eq!(map.to_vec((Bound::Excluded(4), Bound::Included(6))).unwrap(), b"56");
     assert_eq!(map.to_vec(10..).unwrap(), b"");
     assert_eq!(map.to_vec(10..10).unwrap(), b"");
 }
 
 #[test]
-#[expect(
-    clippy::reversed_empty_ranges,
-    reason = "that they are refused is the point"
-)]
+#[expect(clippy::reversed_empty_ranges, reason = "that they are refused is the point")]
 fn ranges_outside_are_refused() {
     let map = anonymous(b"0123456789");
     let outside = |range: (Bound<usize>, Bound<usize>)| {
@@ -127,18 +91,9 @@ fn ranges_outside_are_refused() {
         assert_eq!(kind(map.find(b"", range)), ErrorKind::OutOfRange);
         assert_eq!(kind(map.rfind(b"", range)), ErrorKind::OutOfRange);
         assert_eq!(kind(map.count(b"", range)), ErrorKind::OutOfRange);
-        assert_eq!(
-            kind(map.find_iter(b"", range).map(drop)),
-            ErrorKind::OutOfRange
-        );
-        assert_eq!(
-            kind(map.flush_range(range, faultless::Flush::SYNC)),
-            ErrorKind::OutOfRange
-        );
-        assert_eq!(
-            kind(map.advise(range, faultless::Advice::Normal)),
-            ErrorKind::OutOfRange
-        );
+        assert_eq!(kind(map.find_iter(b"", range).map(drop)), ErrorKind::OutOfRange);
+        assert_eq!(kind(map.flush_range(range, faultless::Flush::SYNC)), ErrorKind::OutOfRange);
+        assert_eq!(kind(map.advise(range, faultless::Advice::Normal)), ErrorKind::OutOfRange);
         assert_eq!(kind(map.lock(range)), ErrorKind::OutOfRange);
         assert_eq!(kind(map.unlock(range)), ErrorKind::OutOfRange);
     };
@@ -166,10 +121,7 @@ fn get_and_set_reach_the_ends_and_no_further() {
     map.set(bytes.len() - 1, 0xFF).unwrap();
     assert_eq!(map.get(0).unwrap(), 0xFE);
     assert_eq!(map.get(bytes.len() - 1).unwrap(), 0xFF);
-    assert_eq!(
-        map.to_vec(1..bytes.len() - 1).unwrap(),
-        bytes[1..bytes.len() - 1]
-    );
+    assert_eq!(map.to_vec(1..bytes.len() - 1).unwrap(), bytes[1..bytes.len() - 1]);
     for outside in [bytes.len(), bytes.len() + 1, usize::MAX] {
         assert_eq!(kind(map.get(outside)), ErrorKind::OutOfRange);
         assert_eq!(kind(map.set(outside, 1)), ErrorKind::OutOfRange);
@@ -250,14 +202,8 @@ fn float_keeps_its_bits() {
     let map = anonymous(&[0; 8]);
     let signalling = f64::from_bits(0x7FF0_0000_DEAD_BEEF);
     map.store_be(0, signalling).unwrap();
-    assert_eq!(
-        map.to_vec(..).unwrap(),
-        0x7FF0_0000_DEAD_BEEFu64.to_be_bytes()
-    );
-    assert_eq!(
-        map.load_be::<f64>(0).unwrap().to_bits(),
-        signalling.to_bits()
-    );
+    assert_eq!(map.to_vec(..).unwrap(), 0x7FF0_0000_DEAD_BEEFu64.to_be_bytes());
+    assert_eq!(map.load_be::<f64>(0).unwrap().to_bits(), signalling.to_bits());
 }
 
 #[test]
@@ -279,6 +225,103 @@ fn copy_within_is_a_copy_through_a_buffer() {
         expected.copy_within(from, to);
         assert_eq!(map.to_vec(..).unwrap(), expected);
     }
+}
+
+#[test]
+fn copy_within_takes_much_at_once() {
+    const LEN: usize = 1 << 20;
+    let start = pattern(LEN);
+    let (_file, of_file) = writable(&start);
+    for map in [anonymous(&start), of_file] {
+        let mut expected = start.clone();
+        for shift in [1, 4095, 4097, (256 << 10) - 1, 256 << 10, (256 << 10) + 1, 700_000] {
+            map.copy_within(shift.., 0).unwrap();
+            expected.copy_within(shift.., 0);
+            naive::assert_same(&map.to_vec(..).unwrap(), &expected);
+            map.write_at(0, &start).unwrap();
+            map.copy_within(..LEN - shift, shift).unwrap();
+            expected.copy_from_slice(&start);
+            expected.copy_within(..LEN - shift, shift);
+            naive::assert_same(&map.to_vec(..).unwrap(), &expected);
+        }
+    }
+}
+
+/// A file whose zeros may be taken for those behind its end.
+#[test]
+fn zeros_at_the_end_of_a_file_are_its_own() {
+    for len in [100, page_size(), 70_000, 300_001] {
+        let mut bytes = pattern(len);
+        let half = len / 2;
+        bytes[half..].fill(0);
+        let (_file, map) = writable(&bytes);
+        assert_eq!(map.to_vec(..).unwrap(), bytes);
+        let mut buf = vec![0xAA; len];
+        assert_eq!(map.read_at(0, &mut buf).unwrap(), len);
+        assert_eq!(buf, bytes);
+        assert_eq!(map.get(len - 1).unwrap(), 0);
+        assert!(map.compare(.., &bytes).unwrap().is_eq());
+        assert_eq!(map.find(&[0; 40], half..).unwrap(), Some(half));
+        assert_eq!(map.rfind(&[0; 40], ..).unwrap(), Some(len - 40));
+        assert_eq!(map.count(&[0], half..).unwrap(), len - half);
+        assert_eq!(map.find(&[1], half..).unwrap(), None);
+        map.fill(half.., 0).unwrap();
+        map.set(len - 1, 0).unwrap();
+        map.flush().unwrap();
+        assert_eq!(map.to_vec(..).unwrap(), bytes);
+        assert_eq!(map.fault(), None);
+    }
+}
+
+#[test]
+fn steps_of_any_size_and_direction() {
+    const LEN: usize = 40;
+    let start = pattern(LEN);
+    for step in (-15isize..=15).filter(|&step| step != 0) {
+        for offset in 0..=LEN {
+            for count in 0..8 {
+                let map = anonymous(&start);
+                let places: Vec<usize> =
+                    (0..count as isize).map(|nth| offset.wrapping_add_signed(nth * step)).collect();
+                let inside = places.iter().all(|&at| at < LEN);
+                let mut buf = vec![MaybeUninit::new(0xAA); count];
+                let read = map.read_strided_at(offset, step, &mut buf);
+                let bytes: Vec<u8> = (0xE0..).take(count).collect();
+                let written = map.write_strided_at(offset, step, &bytes);
+                let mut expected = start.clone();
+                if inside {
+                    let there: Vec<u8> = places.iter().map(|&at| start[at]).collect();
+                    assert_eq!(read.unwrap(), there);
+                    written.unwrap();
+                    for (&at, &byte) in places.iter().zip(&bytes) {
+                        expected[at] = byte;
+                    }
+                } else {
+                    assert_eq!(kind(read), ErrorKind::OutOfRange);
+                    assert_eq!(kind(written), ErrorKind::OutOfRange);
+                }
+                assert_eq!(map.to_vec(..).unwrap(), expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn steps_that_lead_nowhere_are_refused() {
+    let map = anonymous(b"0123456789");
+    let mut buf = [MaybeUninit::uninit(); 2];
+    assert_eq!(kind(map.read_strided_at(0, 0, &mut buf)), ErrorKind::InvalidInput);
+    assert_eq!(kind(map.write_strided_at(0, 0, b"xx")), ErrorKind::InvalidInput);
+    for step in [isize::MIN, isize::MIN + 1, isize::MAX, 10, -1] {
+        assert_eq!(kind(map.read_strided_at(0, step, &mut buf)), ErrorKind::OutOfRange);
+        assert_eq!(kind(map.write_strided_at(0, step, b"xx")), ErrorKind::OutOfRange);
+    }
+    for offset in [10, usize::MAX] {
+        assert_eq!(kind(map.read_strided_at(offset, 1, &mut buf)), ErrorKind::OutOfRange);
+        assert_eq!(kind(map.write_strided_at(offset, isize::MAX, b"xx")), ErrorKind::OutOfRange);
+    }
+    assert_eq!(map.read_strided_at(9, isize::MIN, &mut buf[..1]).unwrap(), b"9");
+    assert_eq!(map.to_vec(..).unwrap(), b"0123456789");
 }
 
 #[test]
@@ -304,21 +347,9 @@ fn fill_sets_just_the_range() {
 #[test]
 fn compare_orders_as_slices_do() {
     let map = anonymous(b"abcd\xFF");
-    for other in [
-        b"".as_slice(),
-        b"a",
-        b"abc",
-        b"abcd",
-        b"abcd\xFF",
-        b"abcd\xFF\0",
-        b"abd",
-        b"b",
-    ] {
+    for other in [b"".as_slice(), b"a", b"abc", b"abcd", b"abcd\xFF", b"abcd\xFF\0", b"abd", b"b"] {
         for end in 0..=5 {
-            assert_eq!(
-                map.compare(..end, other).unwrap(),
-                b"abcd\xFF"[..end].cmp(other)
-            );
+            assert_eq!(map.compare(..end, other).unwrap(), b"abcd\xFF"[..end].cmp(other));
         }
     }
 }
@@ -326,16 +357,15 @@ fn compare_orders_as_slices_do() {
 #[test]
 fn unreadable_map_answers_with_errors() {
     let mut options = MapOptions::new();
-    let map = options
-        .len(100)
-        .protection(Protection::NONE)
-        .map_anonymous()
-        .unwrap();
+    let map = options.len(100).protection(Protection::NONE).map_anonymous().unwrap();
     assert!(!map.is_readable() && !map.is_writable());
     assert_eq!(kind(map.get(0)), ErrorKind::Access);
     assert_eq!(kind(map.read_at(0, &mut [0; 4])), ErrorKind::Access);
     assert_eq!(kind(map.read_exact_at(0, &mut [0; 4])), ErrorKind::Access);
     assert_eq!(kind(map.load_le::<u64>(0)), ErrorKind::Access);
+    let mut uninit = [MaybeUninit::uninit(); 2];
+    assert_eq!(kind(map.read_strided_at(0, 2, &mut uninit)), ErrorKind::Access);
+    assert_eq!(kind(map.write_strided_at(0, 2, b"xx")), ErrorKind::Access);
     assert_eq!(kind(map.to_vec(..)), ErrorKind::Access);
     assert_eq!(kind(map.compare(.., b"")), ErrorKind::Access);
     assert_eq!(kind(map.find(b"a", ..)), ErrorKind::Access);

@@ -28,26 +28,13 @@ enum Operation {
 
 /// Lines of text, longer than the cursor's buffer in all.
 fn text(len: usize) -> Vec<u8> {
-    (0..len)
-        .map(|at| {
-            if at % 97 == 60 {
-                b'\n'
-            } else {
-                b'a' + (at / 7 % 26) as u8
-            }
-        })
-        .collect()
+    (0..len).map(|at| if at % 97 == 60 { b'\n' } else { b'a' + (at / 7 % 26) as u8 }).collect()
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
     let len = prop_oneof![0usize..100, 0usize..50_000];
     let position = prop_oneof![0u64..45_000, Just(u64::MAX)];
-    let by = prop_oneof![
-        -200i64..200,
-        -45_000i64..45_000,
-        Just(i64::MIN),
-        Just(i64::MAX)
-    ];
+    let by = prop_oneof![-200i64..200, -45_000i64..45_000, Just(i64::MIN), Just(i64::MAX)];
     let bytes = vec(b'A'..=b'Z', 0..200);
     prop_oneof![
         1 => len.clone().prop_map(Operation::Read),
@@ -212,10 +199,7 @@ fn writing_stops_at_the_end_of_the_map() {
     cursor.seek(SeekFrom::End(-3)).unwrap();
     assert_eq!(cursor.write(b"abcde").unwrap(), 3);
     assert_eq!(cursor.write(b"de").unwrap(), 0);
-    assert_eq!(
-        cursor.write_all(b"de").unwrap_err().kind(),
-        io::ErrorKind::WriteZero
-    );
+    assert_eq!(cursor.write_all(b"de").unwrap_err().kind(), io::ErrorKind::WriteZero);
     cursor.flush().unwrap();
     assert_eq!(std::fs::read(file.path()).unwrap(), b"0123456abc");
 }
@@ -238,10 +222,7 @@ fn writing_to_a_read_only_map_is_an_error() {
 #[test]
 fn cursor_can_own_its_map() {
     let file = common::file(b"one\ntwo\n");
-    let map = MapOptions::new()
-        .access(Access::CopyOnWrite)
-        .open(file.path())
-        .unwrap();
+    let map = MapOptions::new().access(Access::CopyOnWrite).open(file.path()).unwrap();
     let mut cursor = map.into_cursor();
     let mut line = String::new();
     cursor.read_line(&mut line).unwrap();

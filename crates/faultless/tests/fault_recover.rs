@@ -28,10 +28,7 @@ fn the_error_says_what_happened() {
         assert_eq!(error.path(), Some(file.path.as_path()));
         assert_eq!(error.raw_os_error(), None);
         let Fault { offset, reason, .. } = error.fault().unwrap();
-        assert_eq!(
-            (offset, reason, reason.name()),
-            (page(), FaultReason::Truncated, "truncated")
-        );
+        assert_eq!((offset, reason, reason.name()), (page(), FaultReason::Truncated, "truncated"));
         let message = error.to_string();
         assert!(message.contains("truncated"), "{message}");
         assert!(message.contains(&page().to_string()), "{message}");
@@ -39,11 +36,7 @@ fn the_error_says_what_happened() {
 
         // The same through std::io.
         let error = map.into_cursor().read_to_end(&mut Vec::new()).unwrap_err();
-        let inner = error
-            .get_ref()
-            .unwrap()
-            .downcast_ref::<faultless::Error>()
-            .unwrap();
+        let inner = error.get_ref().unwrap().downcast_ref::<faultless::Error>().unwrap();
         assert_eq!(inner.fault().unwrap().offset, page());
     });
 }
@@ -53,10 +46,7 @@ fn the_offset_is_the_maps() {
     in_child(|| {
         let file = PatternFile::pages(8);
         let lead = page() + 100;
-        let map = MapOptions::new()
-            .offset(lead as u64)
-            .open(&file.path)
-            .unwrap();
+        let map = MapOptions::new().offset(lead as u64).open(&file.path).unwrap();
         file.cut(3 * page());
         assert_truncated(map.to_vec(..), 3 * page() - lead);
         assert_eq!(map.fault().unwrap().offset, 3 * page() - lead);
@@ -106,11 +96,7 @@ fn a_lost_store_through_raw_memory_is_reported_by_flush() {
         raw_set(&map, 2 * page(), 1);
         file.regrow();
         fault_of(map.flush());
-        assert_eq!(
-            map.get(2 * page()).unwrap(),
-            pattern(2 * page()),
-            "the store was lost"
-        );
+        assert_eq!(map.get(2 * page()).unwrap(), pattern(2 * page()), "the store was lost");
         map.set(2 * page(), 99).unwrap();
         map.flush().unwrap();
         assert_eq!(file.bytes()[2 * page()], 99);
@@ -240,11 +226,7 @@ fn copying_inside_the_map_never_stores_the_zeros_of_lost_pages() {
             assert_truncated(map.copy_within(7 * page()..10 * page(), 0), 8 * page());
             let bytes = file.bytes();
             assert_eq!(bytes.len(), 8 * page());
-            assert_eq!(
-                bytes.iter().position(|&byte| byte == 0),
-                None,
-                "zeros reached the file"
-            );
+            assert_eq!(bytes.iter().position(|&byte| byte == 0), None, "zeros reached the file");
         }
     });
 }
@@ -268,11 +250,7 @@ fn private_changes_before_the_cut_survive() {
             assert_eq!(map.to_vec(..).unwrap(), expected);
             map.write_at(7 * page(), b"private").unwrap();
             assert_eq!(map.to_vec(7 * page()..7 * page() + 7).unwrap(), b"private");
-            assert_eq!(
-                file.bytes(),
-                pattern_of(0..8 * page()),
-                "the file has no private byte"
-            );
+            assert_eq!(file.bytes(), pattern_of(0..8 * page()), "the file has no private byte");
         }
     });
 }
@@ -285,11 +263,7 @@ fn maps_of_one_file_fail_and_heal_each_by_itself() {
             file.map(Access::Read),
             file.map(Access::Write),
             file.map(Access::CopyOnWrite),
-            MapOptions::new()
-                .offset(5 * page() as u64 + 3)
-                .len(100)
-                .open(&file.path)
-                .unwrap(),
+            MapOptions::new().offset(5 * page() as u64 + 3).len(100).open(&file.path).unwrap(),
             MapOptions::new().len(3 * page()).open(&file.path).unwrap(),
         ];
         file.cut(4 * page());
@@ -306,10 +280,7 @@ fn maps_of_one_file_fail_and_heal_each_by_itself() {
         fault_of(maps[0].to_vec(..));
         for map in &maps {
             let start = map.file_offset() as usize;
-            assert_eq!(
-                map.to_vec(..).unwrap(),
-                pattern_of(start..start + map.len())
-            );
+            assert_eq!(map.to_vec(..).unwrap(), pattern_of(start..start + map.len()));
         }
     });
 }
@@ -359,10 +330,7 @@ fn memory_files_fail_as_any() {
             std::fs::File::from_raw_fd(fd)
         };
         let file = PatternFile::on(file, 4 * page());
-        let map = MapOptions::new()
-            .access(Access::Write)
-            .map(&file.file)
-            .unwrap();
+        let map = MapOptions::new().access(Access::Write).map(&file.file).unwrap();
         for cut in [page(), page() + 1, 0] {
             file.cut(cut);
             assert_truncated(map.to_vec(..), cut);
@@ -381,14 +349,10 @@ fn a_protected_map_is_replaced_with_its_protection() {
         map.protect(faultless::Protection::READ).unwrap();
         file.cut(page());
         assert_truncated(map.to_vec(..), page());
-        assert_eq!(
-            map.set(2 * page(), 1).unwrap_err().kind(),
-            ErrorKind::Access
-        );
+        assert_eq!(map.set(2 * page(), 1).unwrap_err().kind(), ErrorKind::Access);
         file.regrow();
         assert_eq!(map.to_vec(..).unwrap(), pattern_of(0..file.len));
-        map.protect(faultless::Protection::READ | faultless::Protection::WRITE)
-            .unwrap();
+        map.protect(faultless::Protection::READ | faultless::Protection::WRITE).unwrap();
         map.set(2 * page(), 1).unwrap();
         assert_eq!(file.bytes()[2 * page()], 1);
     });
@@ -443,10 +407,7 @@ fn maps_that_other_threads_resize_and_drop() {
                 let map = Arc::clone(&current.lock().unwrap());
                 // The file may shrink again before it is mapped anew.
                 if let Err(error) = map.write().unwrap().resize((turn % 16 + 1) * page()) {
-                    assert!(
-                        matches!(error.kind(), ErrorKind::Fault | ErrorKind::Os),
-                        "{error}"
-                    );
+                    assert!(matches!(error.kind(), ErrorKind::Fault | ErrorKind::Os), "{error}");
                 }
                 if turn % 3 == 0 {
                     *current.lock().unwrap() = open();
@@ -487,9 +448,7 @@ fn maps_made_and_dropped_by_many_threads() {
                     })
                 })
                 .collect();
-            workers
-                .into_iter()
-                .for_each(|worker| worker.join().unwrap());
+            workers.into_iter().for_each(|worker| worker.join().unwrap());
             drop(stop);
         });
         let fresh: Vec<Map> = (0..300).map(|_| file.map(Access::Read)).collect();

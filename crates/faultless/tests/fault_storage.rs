@@ -20,12 +20,7 @@ use faultless::{Access, Fault, FaultReason, Map, MapOptions};
 const MIB: usize = 1 << 20;
 
 fn create(path: &Path) -> File {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .unwrap()
+    OpenOptions::new().read(true).write(true).create_new(true).open(path).unwrap()
 }
 
 #[track_caller]
@@ -65,10 +60,7 @@ fn a_full_file_system_in_memory() {
         assert_reason(fault_of(map.to_vec(..)), FaultReason::NoSpace);
 
         // Room again: what is written reaches the file.
-        run_or_skip(
-            "mount",
-            &["-o", "remount,size=8m", folder.to_str().unwrap()],
-        );
+        run_or_skip("mount", &["-o", "remount,size=8m", folder.to_str().unwrap()]);
         let _ = map.flush();
         map.write_at(full, b"space").unwrap();
         map.write_at(4 * MIB - 5, b"space").unwrap();
@@ -79,11 +71,7 @@ fn a_full_file_system_in_memory() {
             file.read_exact_at(&mut bytes, at as u64).unwrap();
             assert_eq!(&bytes, b"space");
         }
-        assert_eq!(
-            map.get(3 * MIB).unwrap(),
-            0,
-            "the store to the replaced page was lost"
-        );
+        assert_eq!(map.get(3 * MIB).unwrap(), 0, "the store to the replaced page was lost");
     });
 }
 
@@ -101,10 +89,7 @@ fn growing_on_a_full_file_system_is_an_error_at_the_call() {
         map.resize(8 * page()).unwrap();
 
         // With holes it is a fault at the store.
-        let sparse = MapOptions::new()
-            .access(Access::Write)
-            .sparse(true)
-            .open(&file.path);
+        let sparse = MapOptions::new().access(Access::Write).sparse(true).open(&file.path);
         let mut sparse = sparse.unwrap();
         sparse.resize(4 * MIB).unwrap();
         assert_reason(fault_of(sparse.fill(.., 1)), FaultReason::NoSpace);
@@ -119,10 +104,7 @@ fn disk(mebibytes: usize) -> (File, std::path::PathBuf) {
     let backing = create(&image);
     backing.set_len((mebibytes * MIB) as u64).unwrap();
     let (image, at) = (image.to_str().unwrap(), folder.to_str().unwrap());
-    run_or_skip(
-        "mkfs.ext4",
-        &["-q", "-F", "-O", "^has_journal", "-m", "0", image],
-    );
+    run_or_skip("mkfs.ext4", &["-q", "-F", "-O", "^has_journal", "-m", "0", image]);
     run_or_skip("mount", &["-o", "loop", image, at]);
     (backing, folder)
 }
@@ -168,9 +150,7 @@ fn a_disk_that_was_cut() {
         assert_reason(fault_of(map.count(b"x", ..)), FaultReason::Io);
         assert!(areas() <= before + 40, "{before} areas became {}", areas());
         assert_eq!(
-            map.to_vec(..fault.offset)
-                .map(|bytes| bytes == pattern_of(0..fault.offset))
-                .ok(),
+            map.to_vec(..fault.offset).map(|bytes| bytes == pattern_of(0..fault.offset)).ok(),
             Some(true)
         );
     });
@@ -191,10 +171,7 @@ fn an_input_output_error_on_one_page() {
         let fault = fault_of(map.to_vec(..));
         assert_eq!((fault.offset, fault.reason), (5 * page(), FaultReason::Io));
         assert_eq!(map.to_vec(..5 * page()).unwrap(), pattern_of(0..5 * page()));
-        assert_eq!(
-            map.to_vec(6 * page()..).unwrap(),
-            pattern_of(6 * page()..16 * page())
-        );
+        assert_eq!(map.to_vec(6 * page()..).unwrap(), pattern_of(6 * page()..16 * page()));
         let fault = fault_of(map.get(5 * page() + 9));
         assert_reason(fault, FaultReason::Io);
         assert_eq!(map.fault().map(|fault| fault.offset), Some(5 * page()));
@@ -275,9 +252,7 @@ impl Pool {
             .unwrap_or_else(|error| skip(&format!("no pool of huge pages: {error}")));
         let more = before.trim().parse::<usize>().unwrap() + pages;
         if let Err(error) = std::fs::write(POOL, more.to_string()) {
-            skip(&format!(
-                "the pool of huge pages cannot be changed: {error}"
-            ));
+            skip(&format!("the pool of huge pages cannot be changed: {error}"));
         }
         let pool = Self { before };
         let now = std::fs::read_to_string(POOL).unwrap();
@@ -324,17 +299,10 @@ fn files_of_huge_pages() {
         let before = areas();
         file.set_len(0).unwrap();
         file.set_len(16 * huge as u64).unwrap();
-        let map = MapOptions::new()
-            .access(Access::Write)
-            .no_reserve(true)
-            .map(&file)
-            .unwrap();
+        let map = MapOptions::new().access(Access::Write).no_reserve(true).map(&file).unwrap();
         let fault = fault_of(map.fill(.., 7));
         assert_reason(fault, FaultReason::NoSpace);
-        assert!(
-            fault.offset <= 4 * huge && fault.offset % huge == 0,
-            "{fault}"
-        );
+        assert!(fault.offset <= 4 * huge && fault.offset % huge == 0, "{fault}");
         assert_reason(fault_of(map.flush()), FaultReason::NoSpace);
         assert!(areas() <= before + 20);
         drop(map);

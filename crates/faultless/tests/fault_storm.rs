@@ -40,8 +40,9 @@ fn cut_and_regrow(fd: i32, whole: &[u8], cuts: &[usize]) -> i32 {
                     return 2;
                 }
             }
-            if turn % 8 == 0 {
-                libc::usleep(300);
+            // And often whole, so that operations come through.
+            if turn % 4 == 0 {
+                libc::usleep(800);
             }
         }
     }
@@ -96,31 +97,17 @@ fn use_everything(maps: &[(Map, usize)], seed: u64, seen: &Seen) {
 fn storm(file: &PatternFile, cuts: &[usize], private: bool) {
     use std::os::fd::AsRawFd;
     let open = |access, lead: usize| {
-        let map = MapOptions::new()
-            .access(access)
-            .offset(lead as u64)
-            .open(&file.path)
-            .unwrap();
+        let map = MapOptions::new().access(access).offset(lead as u64).open(&file.path).unwrap();
         (map, lead)
     };
     let maps = [
         open(Access::Write, 0),
         open(Access::Read, 0),
         open(Access::Write, 3 * page() + 77),
-        open(
-            if private {
-                Access::CopyOnWrite
-            } else {
-                Access::Read
-            },
-            0,
-        ),
+        open(if private { Access::CopyOnWrite } else { Access::Read }, 0),
     ];
     let whole = pattern_of(0..file.len);
-    let seen = Seen {
-        worked: AtomicU64::new(0),
-        failed: AtomicU64::new(0),
-    };
+    let seen = Seen { worked: AtomicU64::new(0), failed: AtomicU64::new(0) };
     let other = fork_running(|| cut_and_regrow(file.file.as_raw_fd(), &whole, cuts));
     std::thread::scope(|scope| {
         for seed in 0..4 {
@@ -131,19 +118,13 @@ fn storm(file: &PatternFile, cuts: &[usize], private: bool) {
     // SAFETY: the child that was just made.
     unsafe { libc::kill(other, libc::SIGKILL) };
     let status = wait(other);
-    assert!(
-        libc::WIFSIGNALED(status),
-        "the other process failed: {status:#x}"
-    );
+    assert!(libc::WIFSIGNALED(status), "the other process failed: {status:#x}");
 
     // When all is quiet and the file is whole, so are the maps.
     file.regrow();
     for (map, lead) in &maps {
         let _ = map.flush();
-        for operation in OPERATIONS
-            .iter()
-            .filter(|it| !it.writes || map.is_writable())
-        {
+        for operation in OPERATIONS.iter().filter(|it| !it.writes || map.is_writable()) {
             if let Err(error) = (operation.run)(map, *lead, 0..map.len()) {
                 panic!("{} after the storm: {error}", operation.name);
             }
@@ -152,10 +133,7 @@ fn storm(file: &PatternFile, cuts: &[usize], private: bool) {
     }
     assert_eq!(file.bytes(), whole);
     let (worked, failed) = (seen.worked.into_inner(), seen.failed.into_inner());
-    assert!(
-        worked > 200 && failed > 200,
-        "{worked} worked, {failed} failed"
-    );
+    assert!(worked > 100 && failed > 100, "{worked} worked, {failed} failed");
 }
 
 /// The file ends between pages: every lost byte is on a page that fails.
@@ -163,11 +141,7 @@ fn storm(file: &PatternFile, cuts: &[usize], private: bool) {
 fn storm_between_pages() {
     in_child(|| {
         let file = PatternFile::pages(PAGES);
-        storm(
-            &file,
-            &[0, 16 * page(), 40 * page(), page(), 47 * page(), 8 * page()],
-            true,
-        );
+        storm(&file, &[0, 16 * page(), 40 * page(), page(), 47 * page(), 8 * page()], true);
     });
 }
 
@@ -179,13 +153,7 @@ fn storm_inside_pages() {
         let file = PatternFile::new(PAGES * page() - 100);
         storm(
             &file,
-            &[
-                5,
-                16 * page() + 1,
-                40 * page() + 3000,
-                47 * page() + 2000,
-                24 * page(),
-            ],
+            &[5, 16 * page() + 1, 40 * page() + 3000, 47 * page() + 2000, 24 * page()],
             false,
         );
     });
@@ -206,10 +174,6 @@ fn storm_in_memory() {
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
         let mut file = PatternFile::on(file, PAGES * page());
         file.path = path.into();
-        storm(
-            &file,
-            &[0, 16 * page(), 40 * page(), page(), 47 * page(), 8 * page()],
-            true,
-        );
+        storm(&file, &[0, 16 * page(), 40 * page(), page(), 47 * page(), 8 * page()], true);
     });
 }

@@ -14,11 +14,7 @@ const FINE: i32 = 7;
 
 #[track_caller]
 fn assert_fine(status: i32) {
-    assert!(
-        libc::WIFEXITED(status),
-        "killed by signal {}",
-        libc::WTERMSIG(status)
-    );
+    assert!(libc::WIFEXITED(status), "killed by signal {}", libc::WTERMSIG(status));
     assert_eq!(libc::WEXITSTATUS(status), FINE);
 }
 
@@ -32,22 +28,12 @@ fn a_child_process_survives_its_own_faults() {
         let file = PatternFile::pages(4);
         let map = file.map(Access::Write);
         file.cut(page());
-        assert_fine(fork(|| {
-            fine_if(raw_get(&map, page()) == 0 && map.fault().is_some())
-        }));
-        assert_eq!(
-            map.fault(),
-            None,
-            "what failed in the child is not the parent's"
-        );
+        assert_fine(fork(|| fine_if(raw_get(&map, page()) == 0 && map.fault().is_some())));
+        assert_eq!(map.fault(), None, "what failed in the child is not the parent's");
         assert_truncated(map.to_vec(..), page());
-        assert_fine(fork(|| {
-            fine_if(map.get(page()).is_err() && map.get(0).is_ok())
-        }));
+        assert_fine(fork(|| fine_if(map.get(page()).is_err() && map.get(0).is_ok())));
         file.regrow();
-        assert_fine(fork(|| {
-            fine_if(map.get(page()).is_ok() && map.fault().is_none())
-        }));
+        assert_fine(fork(|| fine_if(map.get(page()).is_ok() && map.fault().is_none())));
         assert_eq!(map.to_vec(..).unwrap(), pattern_of(0..file.len));
     });
 }
@@ -193,13 +179,7 @@ fn guarded_maps_stay_guarded_when_it_is_turned_off() {
 #[test]
 fn memory_of_no_file_needs_no_guard() {
     in_child_with(&[("FAULTLESS_GUARD", "0")], || {
-        assert!(
-            MapOptions::new()
-                .len(1)
-                .map_anonymous()
-                .unwrap()
-                .is_guarded()
-        );
+        assert!(MapOptions::new().len(1).map_anonymous().unwrap().is_guarded());
         let empty = PatternFile::new(0);
         assert!(Map::open(&empty.path).unwrap().is_guarded());
     });

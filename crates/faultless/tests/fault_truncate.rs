@@ -16,17 +16,9 @@ use faultless::{Access, FaultReason, Map, MapOptions};
 
 /// A map of a pattern file from `lead` on, for an operation.
 fn map_for(operation: &Operation, file: &PatternFile, lead: usize) -> Map {
-    let access = if operation.writes {
-        Access::Write
-    } else {
-        Access::Read
-    };
+    let access = if operation.writes { Access::Write } else { Access::Read };
     let mut options = MapOptions::new();
-    options
-        .access(access)
-        .offset(lead as u64)
-        .open(&file.path)
-        .unwrap()
+    options.access(access).offset(lead as u64).open(&file.path).unwrap()
 }
 
 fn is_flush(operation: &Operation) -> bool {
@@ -50,18 +42,11 @@ fn assert_works(operation: &Operation, map: &Map, lead: usize, range: Range<usiz
 #[track_caller]
 fn assert_fails(operation: &Operation, map: &Map, lead: usize, range: Range<usize>, end: usize) {
     let Err(error) = (operation.run)(map, lead, range.clone()) else {
-        panic!(
-            "{} over {range:?} is Ok, and the file ends at {end}",
-            operation.name
-        );
+        panic!("{} over {range:?} is Ok, and the file ends at {end}", operation.name);
     };
     let fault = fault_of(Err::<(), _>(error));
     assert_eq!(fault.reason, FaultReason::Truncated, "{}", operation.name);
-    let last = if goes_on(operation) || is_flush(operation) {
-        map.len()
-    } else {
-        range.end
-    };
+    let last = if goes_on(operation) || is_flush(operation) { map.len() } else { range.end };
     assert!(
         (end..last).contains(&fault.offset),
         "{} over {range:?} names offset {}, and the file ends at {end}",
@@ -158,15 +143,7 @@ fn bytes_that_only_the_page_has() {
 #[test]
 fn exact_to_the_byte() {
     in_child(|| {
-        for cut in [
-            1,
-            page() - 1,
-            page(),
-            page() + 1,
-            4 * page() - 1,
-            4 * page(),
-            4 * page() + 1,
-        ] {
+        for cut in [1, page() - 1, page(), page() + 1, 4 * page() - 1, 4 * page(), 4 * page() + 1] {
             let file = PatternFile::new(4 * page() + 2);
             let map = file.map(Access::Write);
             file.cut(cut);
@@ -196,10 +173,7 @@ fn results_that_do_not_depend_on_the_lost_bytes() {
         let needle = pattern_of(2 * page()..2 * page() + 200);
         let at = map.find(&needle, page() + 1100..).unwrap();
         assert!(at.is_some_and(|at| at <= 2 * page()));
-        assert_eq!(
-            map.find_iter(&needle, ..).unwrap().next().unwrap().unwrap() % 1021,
-            24
-        );
+        assert_eq!(map.find_iter(&needle, ..).unwrap().next().unwrap().unwrap() % 1021, 24);
         assert_truncated(map.find(b"\0", ..), 5 * page());
         let mut all = map.find_iter(&needle, ..).unwrap();
         let last = all.by_ref().last().unwrap();
@@ -246,10 +220,7 @@ fn cut_during(cuts: &[usize], lead: usize) {
         assert_eq!(map.fault(), None);
         assert_eq!(file.bytes(), pattern_of(0..file.len), "{}", operation.name);
     }
-    assert!(
-        worked > 100 && failed > 100,
-        "{worked} worked, {failed} failed"
-    );
+    assert!(worked > 100 && failed > 100, "{worked} worked, {failed} failed");
 }
 
 #[test]
@@ -260,19 +231,13 @@ fn during_operations_between_pages() {
 #[test]
 fn during_operations_inside_pages() {
     in_child(|| {
-        cut_during(
-            &[8 * page() + 1000, 100, 20 * page() + 4000, 23 * page() + 50],
-            0,
-        )
+        cut_during(&[8 * page() + 1000, 100, 20 * page() + 4000, 23 * page() + 50], 0);
     });
 }
 
 #[test]
 fn during_operations_with_an_offset() {
     in_child(|| {
-        cut_during(
-            &[8 * page() + 1000, 100, 20 * page(), 23 * page() + 50],
-            page() + 5,
-        )
+        cut_during(&[8 * page() + 1000, 100, 20 * page(), 23 * page() + 50], page() + 5);
     });
 }

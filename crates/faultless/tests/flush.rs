@@ -6,22 +6,15 @@ mod common;
 use common::{anonymous, file, kind, pattern, writable};
 use faultless::{Access, ErrorKind, Flush, Map, MapOptions, page_size};
 
-const EVERY_WAY: [Flush; 4] = [
-    Flush::SYNC,
-    Flush::ASYNC,
-    Flush::SYNC.invalidate(),
-    Flush::ASYNC.invalidate(),
-];
+const EVERY_WAY: [Flush; 4] =
+    [Flush::SYNC, Flush::ASYNC, Flush::SYNC.invalidate(), Flush::ASYNC.invalidate()];
 
 #[test]
 fn flush_takes_any_range() {
     let page = page_size();
     let (file, map) = writable(&pattern(3 * page + 5));
     let len = map.len();
-    for (at, start) in [0, 1, page - 1, page, page + 1, 3 * page, len - 1, len]
-        .iter()
-        .enumerate()
-    {
+    for (at, start) in [0, 1, page - 1, page, page + 1, 3 * page, len - 1, len].iter().enumerate() {
         for end in [*start, start + 1, start + page, 2 * page + 1, len] {
             if *start <= end && end <= len {
                 if *start < end {
@@ -58,18 +51,9 @@ fn flush_takes_any_offset() {
 #[test]
 fn flush_outside_is_refused() {
     let (_file, map) = writable(b"0123456789");
-    assert_eq!(
-        kind(map.flush_range(..11, Flush::SYNC)),
-        ErrorKind::OutOfRange
-    );
-    assert_eq!(
-        kind(map.flush_range(11.., Flush::SYNC)),
-        ErrorKind::OutOfRange
-    );
-    assert_eq!(
-        kind(map.flush_range(usize::MAX.., Flush::ASYNC)),
-        ErrorKind::OutOfRange
-    );
+    assert_eq!(kind(map.flush_range(..11, Flush::SYNC)), ErrorKind::OutOfRange);
+    assert_eq!(kind(map.flush_range(11.., Flush::SYNC)), ErrorKind::OutOfRange);
+    assert_eq!(kind(map.flush_range(usize::MAX.., Flush::ASYNC)), ErrorKind::OutOfRange);
     map.flush_range(10.., Flush::SYNC).unwrap();
 }
 
@@ -77,21 +61,12 @@ fn flush_outside_is_refused() {
 fn flush_without_a_file_to_write_to_succeeds() {
     let file = file(b"0123456789");
     Map::open(file.path()).unwrap().flush().unwrap();
-    let private = MapOptions::new()
-        .access(Access::CopyOnWrite)
-        .open(file.path())
-        .unwrap();
+    let private = MapOptions::new().access(Access::CopyOnWrite).open(file.path()).unwrap();
     private.set(0, b'x').unwrap();
     private.flush().unwrap();
     assert_eq!(std::fs::read(file.path()).unwrap(), b"0123456789");
     anonymous(b"0123456789").flush().unwrap();
-    MapOptions::new()
-        .len(10)
-        .shared(true)
-        .map_anonymous()
-        .unwrap()
-        .flush()
-        .unwrap();
+    MapOptions::new().len(10).shared(true).map_anonymous().unwrap().flush().unwrap();
 }
 
 /// Also shows that the flags and the pages reach the system: only it can tell.
@@ -101,10 +76,7 @@ fn flush_says_what_the_system_says() {
     let page = page_size();
     let (_file, map) = writable(&pattern(3 * page));
     let unknown = map.flush_range(.., Flush::from_raw(1 << 20)).unwrap_err();
-    assert_eq!(
-        (unknown.kind(), unknown.raw_os_error()),
-        (ErrorKind::Os, Some(libc::EINVAL))
-    );
+    assert_eq!((unknown.kind(), unknown.raw_os_error()), (ErrorKind::Os, Some(libc::EINVAL)));
 
     let tolerated = &[libc::EPERM, libc::ENOMEM, libc::EAGAIN];
     if common::went_well("lock", map.lock(page..page + 1), tolerated) {

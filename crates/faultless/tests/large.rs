@@ -30,35 +30,17 @@ fn read(path: &std::path::Path, offset: u64, len: usize) -> Vec<u8> {
 #[test]
 fn offset_beyond_four_gib() {
     let file = sparse(9 * GIB);
-    for offset in [
-        2 * GIB - 1,
-        2 * GIB,
-        4 * GIB - 3,
-        4 * GIB,
-        4 * GIB + 1,
-        9 * GIB - 8,
-    ] {
+    for offset in [2 * GIB - 1, 2 * GIB, 4 * GIB - 3, 4 * GIB, 4 * GIB + 1, 9 * GIB - 8] {
         let mut options = MapOptions::new();
-        let map = options
-            .access(Access::Write)
-            .offset(offset)
-            .len(8)
-            .open(file.path())
-            .unwrap();
+        let map = options.access(Access::Write).offset(offset).len(8).open(file.path()).unwrap();
         assert_eq!(map.file_offset(), offset);
         map.store_be(0, offset).unwrap();
         assert_eq!(read(file.path(), offset, 8), offset.to_be_bytes());
         map.fill(.., 0).unwrap();
     }
-    let past = MapOptions::new()
-        .offset(9 * GIB - 8)
-        .len(9)
-        .open(file.path());
+    let past = MapOptions::new().offset(9 * GIB - 8).len(9).open(file.path());
     assert_eq!(kind(past), ErrorKind::OutOfRange);
-    let end = MapOptions::new()
-        .offset(9 * GIB - 8)
-        .open(file.path())
-        .unwrap();
+    let end = MapOptions::new().offset(9 * GIB - 8).open(file.path()).unwrap();
     assert_eq!(end.len(), 8);
 }
 
@@ -68,11 +50,7 @@ fn map_beyond_four_gib() {
     let len = 5 * GIB as usize + 123;
     let file = sparse(len as u64);
     let mut options = MapOptions::new();
-    let mut map = options
-        .access(Access::Write)
-        .sparse(true)
-        .open(file.path())
-        .unwrap();
+    let mut map = options.access(Access::Write).sparse(true).open(file.path()).unwrap();
     assert_eq!(map.len(), len);
     for at in [2 * GIB as usize - 3, 4 * GIB as usize - 3, len - 6] {
         map.write_at(at, b"needle").unwrap();
@@ -89,11 +67,7 @@ fn map_beyond_four_gib() {
     }
     assert_eq!(kind(map.get(len)), ErrorKind::OutOfRange);
     map.copy_within(len - 6.., 4 * GIB as usize + 100).unwrap();
-    assert_eq!(
-        map.to_vec(4 * GIB as usize + 100..4 * GIB as usize + 106)
-            .unwrap(),
-        b"needle"
-    );
+    assert_eq!(map.to_vec(4 * GIB as usize + 100..4 * GIB as usize + 106).unwrap(), b"needle");
 
     let mut cursor = map.cursor();
     assert_eq!(cursor.seek(SeekFrom::End(-6)).unwrap(), len as u64 - 6);
@@ -117,11 +91,7 @@ fn map_beyond_four_gib() {
 #[test]
 fn anonymous_memory_beyond_four_gib() {
     let len = 5 * GIB as usize;
-    let map = MapOptions::new()
-        .len(len)
-        .no_reserve(true)
-        .map_anonymous()
-        .unwrap();
+    let map = MapOptions::new().len(len).no_reserve(true).map_anonymous().unwrap();
     for at in [2 * GIB as usize - 4, 4 * GIB as usize - 4, len - 8] {
         map.store_le(at, at as u64).unwrap();
         assert_eq!(map.load_le::<u64>(at).unwrap(), at as u64);

@@ -17,13 +17,7 @@ fn lock_takes_any_range() {
     let page = page_size();
     let bytes = pattern(3 * page + 1);
     let (_file, map) = writable(&bytes);
-    for range in [
-        0..1,
-        page - 1..page + 1,
-        17..3 * page,
-        3 * page..3 * page + 1,
-        0..map.len(),
-    ] {
+    for range in [0..1, page - 1..page + 1, 17..3 * page, 3 * page..3 * page + 1, 0..map.len()] {
         if common::went_well("lock", map.lock(range.clone()), LIMITS) {
             assert_eq!(map.to_vec(..).unwrap(), bytes);
             map.unlock(range).unwrap();
@@ -63,10 +57,7 @@ fn locked_map_can_be_resized() {
     let (_file, mut map) = writable(&pattern(3 * page_size()));
     if common::went_well("lock", map.lock(..page_size()), LIMITS) {
         map.resize(5 * page_size()).unwrap();
-        assert_eq!(
-            map.to_vec(..3 * page_size()).unwrap(),
-            pattern(3 * page_size())
-        );
+        assert_eq!(map.to_vec(..3 * page_size()).unwrap(), pattern(3 * page_size()));
         map.set(5 * page_size() - 1, 1).unwrap();
     }
 }

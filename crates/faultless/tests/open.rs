@@ -15,7 +15,7 @@ fn file_is_mapped_whole_and_read_only() {
     let map = Map::open(file.path()).unwrap();
     assert_eq!(map.to_vec(..).unwrap(), bytes);
     assert_eq!((map.len(), map.file_offset()), (10_000, 0));
-    assert!(map.is_readable() && !map.is_writable());
+    assert!(map.is_readable() && !map.is_writable() && !map.is_anonymous());
     assert_eq!(map.path().as_deref(), Some(file.path()));
 }
 
@@ -46,21 +46,11 @@ fn empty_file_gives_an_empty_map() {
 fn range_of_no_bytes_gives_an_empty_map() {
     let file = file(&pattern(5000));
     for offset in [0, 1, 4096, 4999, 5000] {
-        let map = MapOptions::new()
-            .offset(offset)
-            .len(0)
-            .open(file.path())
-            .unwrap();
+        let map = MapOptions::new().offset(offset).len(0).open(file.path()).unwrap();
         assert!(map.is_empty());
         assert_eq!(map.file_offset(), offset);
     }
-    assert!(
-        MapOptions::new()
-            .offset(5000)
-            .open(file.path())
-            .unwrap()
-            .is_empty()
-    );
+    assert!(MapOptions::new().offset(5000).open(file.path()).unwrap().is_empty());
 }
 
 #[test]
@@ -68,33 +58,16 @@ fn offset_need_not_be_aligned() {
     let page = page_size();
     let bytes = pattern(3 * page + 123);
     let file = file(&bytes);
-    for offset in [
-        0,
-        1,
-        17,
-        page - 1,
-        page,
-        page + 1,
-        2 * page + 17,
-        3 * page,
-        3 * page + 122,
-    ] {
+    for offset in [0, 1, 17, page - 1, page, page + 1, 2 * page + 17, 3 * page, 3 * page + 122] {
         for len in [1, 2, 100, page, page + 1, 2 * page] {
             let Some(expected) = bytes[offset..].get(..len) else {
                 continue;
             };
-            let map = MapOptions::new()
-                .offset(offset as u64)
-                .len(len)
-                .open(file.path())
-                .unwrap();
+            let map = MapOptions::new().offset(offset as u64).len(len).open(file.path()).unwrap();
             assert_eq!(map.to_vec(..).unwrap(), expected, "{len} bytes at {offset}");
             assert_eq!((map.len(), map.file_offset()), (len, offset as u64));
         }
-        let map = MapOptions::new()
-            .offset(offset as u64)
-            .open(file.path())
-            .unwrap();
+        let map = MapOptions::new().offset(offset as u64).open(file.path()).unwrap();
         assert_eq!(map.to_vec(..).unwrap(), bytes[offset..]);
     }
 }
@@ -106,12 +79,7 @@ fn offset_is_where_stores_go() {
     let file = file(&bytes);
     let offset = page - 3;
     let mut options = MapOptions::new();
-    let map = options
-        .access(Access::Write)
-        .offset(offset as u64)
-        .len(7)
-        .open(file.path())
-        .unwrap();
+    let map = options.access(Access::Write).offset(offset as u64).len(7).open(file.path()).unwrap();
     map.write_at(0, b"abcdefg").unwrap();
     drop(map);
     bytes[offset..offset + 7].copy_from_slice(b"abcdefg");
@@ -144,11 +112,7 @@ fn map_past_the_end_is_refused_and_changes_nothing() {
                 options.len(len);
             }
             let result = options.open(file.path());
-            assert_eq!(
-                kind(result),
-                ErrorKind::OutOfRange,
-                "{len:?} bytes at {offset}"
-            );
+            assert_eq!(kind(result), ErrorKind::OutOfRange, "{len:?} bytes at {offset}");
         }
     }
     assert_eq!(fs::read(file.path()).unwrap(), bytes);
@@ -160,21 +124,13 @@ fn device_has_no_length_to_check() {
     let zero = "/dev/zero";
     let map = MapOptions::new().offset(5).len(10_000).open(zero).unwrap();
     assert_eq!(map.to_vec(..).unwrap(), [0; 10_000]);
-    let mut map = MapOptions::new()
-        .access(Access::Write)
-        .len(100)
-        .open(zero)
-        .unwrap();
+    let mut map = MapOptions::new().access(Access::Write).len(100).open(zero).unwrap();
     map.write_at(50, b"here").unwrap();
     assert_eq!(map.find(b"here", ..).unwrap(), Some(50));
     assert_eq!(kind(map.resize(200)), ErrorKind::Os);
     assert_eq!((map.len(), map.find(b"here", ..).unwrap()), (100, Some(50)));
 
-    assert_eq!(
-        kind(Map::open(zero)),
-        ErrorKind::InvalidInput,
-        "a length is needed"
-    );
+    assert_eq!(kind(Map::open(zero)), ErrorKind::InvalidInput, "a length is needed");
     let offset = i64::MAX as u64;
     let too_far = MapOptions::new().offset(offset).len(5000).open(zero);
     assert_eq!(kind(too_far), ErrorKind::OutOfRange);
@@ -185,11 +141,7 @@ fn device_has_no_length_to_check() {
 #[test]
 fn borrowed_file_is_kept_as_a_duplicate() {
     let named = file(b"0123456789");
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .open(named.path())
-        .unwrap();
+    let file = File::options().read(true).write(true).open(named.path()).unwrap();
     let mut map = MapOptions::new().access(Access::Write).map(&file).unwrap();
     drop(file);
     map.resize(20).unwrap();
@@ -224,11 +176,7 @@ fn file_that_is_not_kept_is_mapped_all_the_same() {
     let named = file(b"0123456789");
     let mut options = MapOptions::new();
     options.access(Access::Write).keep_file(false);
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .open(named.path())
-        .unwrap();
+    let file = File::options().read(true).write(true).open(named.path()).unwrap();
     let maps = [
         options.open(named.path()).unwrap(),
         options.map(&file).unwrap(),
@@ -252,10 +200,7 @@ fn file_that_cannot_be_opened_is_an_error_of_the_system() {
     for access in [Access::Read, Access::Write, Access::CopyOnWrite] {
         let error = MapOptions::new().access(access).open(&missing).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Os);
-        assert_eq!(
-            std::io::Error::from(error).kind(),
-            std::io::ErrorKind::NotFound
-        );
+        assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::NotFound);
     }
     assert!(!missing.exists());
     assert!(MapOptions::new().len(1).open(directory.path()).is_err());
@@ -281,25 +226,16 @@ fn read_access_refuses_every_change() {
 fn write_access_needs_a_file_open_for_writing() {
     let named = file(b"0123456789");
     let read_only = File::open(named.path()).unwrap();
-    let refused = MapOptions::new()
-        .access(Access::Write)
-        .map(&read_only)
-        .unwrap_err();
+    let refused = MapOptions::new().access(Access::Write).map(&read_only).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Os);
-    assert_eq!(
-        std::io::Error::from(refused).kind(),
-        std::io::ErrorKind::PermissionDenied
-    );
+    assert_eq!(std::io::Error::from(refused).kind(), std::io::ErrorKind::PermissionDenied);
 }
 
 #[test]
 fn written_bytes_are_seen_by_the_file_and_other_maps() {
     let (file, map) = writable(b"0123456789");
     let other = Map::open(file.path()).unwrap();
-    let private = MapOptions::new()
-        .access(Access::CopyOnWrite)
-        .open(file.path())
-        .unwrap();
+    let private = MapOptions::new().access(Access::CopyOnWrite).open(file.path()).unwrap();
     private.write_at(0, b"own").unwrap();
     map.write_at(3, b"abc").unwrap();
     assert_eq!(other.to_vec(..).unwrap(), b"012abc6789");
@@ -311,10 +247,7 @@ fn written_bytes_are_seen_by_the_file_and_other_maps() {
 fn copy_on_write_keeps_its_changes() {
     let named = file(b"0123456789");
     let read_only = File::open(named.path()).unwrap();
-    let mut map = MapOptions::new()
-        .access(Access::CopyOnWrite)
-        .map(&read_only)
-        .unwrap();
+    let mut map = MapOptions::new().access(Access::CopyOnWrite).map(&read_only).unwrap();
     map.write_at(2, b"abc").unwrap();
     map.flush().unwrap();
     assert_eq!(map.to_vec(..).unwrap(), b"01abc56789");
@@ -341,19 +274,10 @@ fn hints_change_no_byte() {
     let bytes = pattern(10_000);
     let file = file(&bytes);
     let mut options = MapOptions::new();
-    options
-        .populate(true)
-        .no_reserve(true)
-        .huge_pages(HugePages::Transparent);
-    assert_eq!(
-        options.open(file.path()).unwrap().to_vec(..).unwrap(),
-        bytes
-    );
+    options.populate(true).no_reserve(true).huge_pages(HugePages::Transparent);
+    assert_eq!(options.open(file.path()).unwrap().to_vec(..).unwrap(), bytes);
     options.access(Access::CopyOnWrite).offset(100);
-    assert_eq!(
-        options.open(file.path()).unwrap().to_vec(..).unwrap(),
-        bytes[100..]
-    );
+    assert_eq!(options.open(file.path()).unwrap().to_vec(..).unwrap(), bytes[100..]);
 }
 
 #[test]
@@ -371,29 +295,17 @@ fn raw_flags_are_taken_unless_they_place_the_map() {
     let file = file(b"0123456789");
     let with = |flags| {
         let mut options = MapOptions::new();
-        options
-            .access(Access::Write)
-            .raw_flags(flags)
-            .open(file.path())
+        options.access(Access::Write).raw_flags(flags).open(file.path())
     };
     for placed in [libc::MAP_FIXED, libc::MAP_FIXED_NOREPLACE] {
-        assert_eq!(
-            kind(with(libc::MAP_SHARED | placed)),
-            ErrorKind::InvalidInput
-        );
+        assert_eq!(kind(with(libc::MAP_SHARED | placed)), ErrorKind::InvalidInput);
     }
     let neither = with(0).unwrap_err();
-    assert_eq!(
-        (neither.kind(), neither.raw_os_error()),
-        (ErrorKind::Os, Some(libc::EINVAL))
-    );
+    assert_eq!((neither.kind(), neither.raw_os_error()), (ErrorKind::Os, Some(libc::EINVAL)));
 
     with(libc::MAP_PRIVATE).unwrap().set(0, b'x').unwrap();
     assert_eq!(fs::read(file.path()).unwrap(), b"0123456789");
-    with(libc::MAP_SHARED | libc::MAP_POPULATE)
-        .unwrap()
-        .set(0, b'x')
-        .unwrap();
+    with(libc::MAP_SHARED | libc::MAP_POPULATE).unwrap().set(0, b'x').unwrap();
     assert_eq!(fs::read(file.path()).unwrap(), b"x123456789");
 }
 

@@ -41,18 +41,12 @@ fn protect_cannot_give_what_the_file_was_not_opened_for() {
     let mut map = Map::open(file.path()).unwrap();
     let error = map.protect(both()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Os);
-    assert_eq!(
-        std::io::Error::from(error).kind(),
-        std::io::ErrorKind::PermissionDenied
-    );
+    assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::PermissionDenied);
     assert!(map.is_readable() && !map.is_writable());
     assert_eq!(kind(map.set(0, 1)), ErrorKind::Access);
     assert_eq!(map.to_vec(..).unwrap(), b"0123456789");
 
-    let mut private = MapOptions::new()
-        .access(Access::CopyOnWrite)
-        .open(file.path())
-        .unwrap();
+    let mut private = MapOptions::new().access(Access::CopyOnWrite).open(file.path()).unwrap();
     private.protect(Protection::READ).unwrap();
     private.protect(both()).unwrap();
     private.set(0, b'x').unwrap();
@@ -92,10 +86,7 @@ fn protect_of_an_empty_map_is_given_to_its_first_bytes() {
 #[cfg(target_os = "linux")]
 #[test]
 fn protect_reaches_every_page() {
-    let mut map = MapOptions::new()
-        .len(3 * page_size())
-        .map_anonymous()
-        .unwrap();
+    let mut map = MapOptions::new().len(3 * page_size()).map_anonymous().unwrap();
     for (protection, letters) in [
         (Protection::NONE, "---p"),
         (Protection::READ, "r--p"),

@@ -11,10 +11,7 @@ fn pointer_is_to_the_first_byte() {
     let bytes = pattern(3 * page_size());
     let file = file(&bytes);
     for offset in [0, 1, page_size() + 33] {
-        let map = MapOptions::new()
-            .offset(offset as u64)
-            .open(file.path())
-            .unwrap();
+        let map = MapOptions::new().offset(offset as u64).open(file.path()).unwrap();
         // SAFETY: both bytes are in the map, which lives.
         let ends = unsafe { (map.as_ptr().read(), map.as_ptr().add(map.len() - 1).read()) };
         assert_eq!(ends, (bytes[offset], bytes[3 * page_size() - 1]));
@@ -64,20 +61,10 @@ fn immutable_slice_is_only_of_what_cannot_change() {
     map.protect(Protection::READ).unwrap();
     assert!(map.immutable_slice().is_none(), "others can write the file");
     assert!(Map::open(file.path()).unwrap().immutable_slice().is_none());
-    let mut private = MapOptions::new()
-        .access(Access::CopyOnWrite)
-        .open(file.path())
-        .unwrap();
+    let mut private = MapOptions::new().access(Access::CopyOnWrite).open(file.path()).unwrap();
     private.protect(Protection::READ).unwrap();
-    assert!(
-        private.immutable_slice().is_none(),
-        "a page that was not written is the file's"
-    );
-    let mut shared = MapOptions::new()
-        .len(10)
-        .shared(true)
-        .map_anonymous()
-        .unwrap();
+    assert!(private.immutable_slice().is_none(), "a page that was not written is the file's");
+    let mut shared = MapOptions::new().len(10).shared(true).map_anonymous().unwrap();
     shared.protect(Protection::READ).unwrap();
     assert!(shared.immutable_slice().is_none(), "a child may write it");
 
@@ -93,11 +80,7 @@ fn immutable_slice_is_only_of_what_cannot_change() {
 fn private_slice_is_only_of_memory_of_ones_own() {
     let (_file, mut map) = writable(b"0123456789");
     assert!(map.private_slice_mut().is_none());
-    let mut shared = MapOptions::new()
-        .len(10)
-        .shared(true)
-        .map_anonymous()
-        .unwrap();
+    let mut shared = MapOptions::new().len(10).shared(true).map_anonymous().unwrap();
     assert!(shared.private_slice_mut().is_none());
     let mut memory = anonymous(b"0123456789");
     memory.private_slice_mut().unwrap()[9] = b'x';
@@ -135,15 +118,9 @@ fn sealed_file_gives_an_immutable_slice() {
     seal(&file, libc::F_SEAL_WRITE);
     assert_eq!(map().immutable_slice().unwrap(), &bytes[3..]);
 
-    let private = MapOptions::new()
-        .access(Access::CopyOnWrite)
-        .map(&read)
-        .unwrap();
+    let private = MapOptions::new().access(Access::CopyOnWrite).map(&read).unwrap();
     private.set(0, 1).unwrap();
-    assert!(
-        private.immutable_slice().is_none(),
-        "this map can be written"
-    );
+    assert!(private.immutable_slice().is_none(), "this map can be written");
     let not_kept = MapOptions::new().keep_file(false).map(&read).unwrap();
     assert!(not_kept.immutable_slice().is_none(), "nobody can tell");
 }
@@ -160,10 +137,7 @@ fn raw_advice_is_taken_as_it_is() {
         let unaligned = map.raw_advise(1.., libc::MADV_NORMAL).unwrap_err();
         assert_eq!(unaligned.raw_os_error(), Some(libc::EINVAL));
         let unknown = map.raw_advise(.., 9999).unwrap_err();
-        assert_eq!(
-            (unknown.kind(), unknown.raw_os_error()),
-            (ErrorKind::Os, Some(libc::EINVAL))
-        );
+        assert_eq!((unknown.kind(), unknown.raw_os_error()), (ErrorKind::Os, Some(libc::EINVAL)));
         let outside = map.raw_advise(..=2 * page, libc::MADV_NORMAL);
         assert_eq!(kind(outside), ErrorKind::OutOfRange);
     }

@@ -11,30 +11,8 @@ use faultless::{Access, Advice, ErrorKind, MapOptions, Protection, page_size};
 /// The lengths a map goes through one after the other, from and to none at all.
 fn lengths() -> Vec<usize> {
     let page = page_size();
-    let mut lengths = vec![
-        0,
-        1,
-        100,
-        0,
-        page - 1,
-        page,
-        page + 1,
-        3 * page,
-        3 * page - 1,
-    ];
-    lengths.extend([
-        5,
-        10,
-        64 * page,
-        2,
-        1 << 20,
-        page + 17,
-        0,
-        3,
-        0,
-        5 * page,
-        5 * page,
-    ]);
+    let mut lengths = vec![0, 1, 100, 0, page - 1, page, page + 1, 3 * page, 3 * page - 1];
+    lengths.extend([5, 10, 64 * page, 2, 1 << 20, page + 17, 0, 3, 0, 5 * page, 5 * page]);
     lengths
 }
 
@@ -86,10 +64,7 @@ fn memory_that_was_cut_off_comes_back_as_zeros() {
 #[test]
 fn shared_memory_only_shrinks() {
     let bytes = pattern(3 * page_size());
-    let map = MapOptions::new()
-        .len(bytes.len())
-        .shared(true)
-        .map_anonymous();
+    let map = MapOptions::new().len(bytes.len()).shared(true).map_anonymous();
     let mut map = map.unwrap();
     map.write_at(0, &bytes).unwrap();
     assert_eq!(kind(map.resize(bytes.len() + 1)), ErrorKind::Unsupported);
@@ -120,9 +95,7 @@ fn map_of_a_part_makes_the_file_end_with_it() {
 #[test]
 fn growing_moves_no_other_map() {
     let (file, mut map) = writable(&pattern(page_size()));
-    let others: Vec<_> = (0..20)
-        .map(|_| faultless::Map::open(file.path()).unwrap())
-        .collect();
+    let others: Vec<_> = (0..20).map(|_| faultless::Map::open(file.path()).unwrap()).collect();
     map.resize(1000 * page_size()).unwrap();
     map.set(1000 * page_size() - 1, 7).unwrap();
     for other in others {
@@ -180,12 +153,7 @@ fn lengths_that_nothing_has_are_refused() {
     let bytes = pattern(100);
     let (file, mut map) = writable(&bytes);
     let mut memory = anonymous(&bytes);
-    for len in [
-        usize::MAX,
-        usize::MAX - 4095,
-        isize::MAX as usize,
-        isize::MAX as usize + 1,
-    ] {
+    for len in [usize::MAX, usize::MAX - 4095, isize::MAX as usize, isize::MAX as usize + 1] {
         assert_eq!(kind(map.resize(len)), ErrorKind::OutOfRange);
         assert_eq!(kind(memory.resize(len)), ErrorKind::OutOfRange);
     }
@@ -206,11 +174,7 @@ fn blocks_are_allocated_unless_the_file_is_to_be_sparse() {
     let allocated = |sparse| {
         let file = file(b"");
         let mut options = MapOptions::new();
-        let mut map = options
-            .access(Access::Write)
-            .sparse(sparse)
-            .open(file.path())
-            .unwrap();
+        let mut map = options.access(Access::Write).sparse(sparse).open(file.path()).unwrap();
         map.resize(8 << 20).unwrap();
         assert_eq!(map.file_len().unwrap(), 8 << 20);
         map.set((8 << 20) - 1, 1).unwrap();
@@ -249,11 +213,7 @@ mod on_a_small_disk {
         fn mount_on(folder: &tempfile::TempDir) -> io::Result<()> {
             let folder = std::ffi::CString::new(folder.path().as_os_str().as_bytes()).unwrap();
             let check = |result| {
-                if result == 0 {
-                    Ok(())
-                } else {
-                    Err(io::Error::last_os_error())
-                }
+                if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
             };
             let (null, tmpfs) = (std::ptr::null(), c"tmpfs".as_ptr());
             // SAFETY: system calls with strings that live; they change this
@@ -261,13 +221,7 @@ mod on_a_small_disk {
             unsafe {
                 check(libc::unshare(libc::CLONE_NEWNS))?;
                 let private = libc::MS_REC | libc::MS_PRIVATE;
-                check(libc::mount(
-                    null,
-                    c"/".as_ptr(),
-                    null,
-                    private,
-                    std::ptr::null(),
-                ))?;
+                check(libc::mount(null, c"/".as_ptr(), null, private, std::ptr::null()))?;
                 let size = c"size=1m".as_ptr().cast();
                 check(libc::mount(tmpfs, folder.as_ptr(), tmpfs, 0, size))
             }
@@ -292,17 +246,10 @@ mod on_a_small_disk {
         let blocks = fs::metadata(&path).unwrap().blocks();
 
         let error = map.resize(4 << 20).unwrap_err();
-        assert_eq!(
-            (error.kind(), error.raw_os_error()),
-            (ErrorKind::Os, Some(libc::ENOSPC))
-        );
+        assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::Os, Some(libc::ENOSPC)));
         assert!(error.to_string().contains(path.to_str().unwrap()));
         assert_eq!((map.len(), map.file_len().unwrap()), (100_000, 100_000));
-        assert_eq!(
-            fs::metadata(&path).unwrap().blocks(),
-            blocks,
-            "and no block is kept"
-        );
+        assert_eq!(fs::metadata(&path).unwrap().blocks(), blocks, "and no block is kept");
         naive::assert_same(&map.to_vec(..).unwrap(), &bytes);
         naive::assert_same(&fs::read(&path).unwrap(), &bytes);
         map.set(99_999, 1).unwrap();
@@ -319,17 +266,10 @@ mod on_a_small_disk {
         let path = disk.0.path().join("file");
         fs::write(&path, b"start").unwrap();
         let mut options = MapOptions::new();
-        let mut map = options
-            .access(Access::Write)
-            .sparse(true)
-            .open(&path)
-            .unwrap();
+        let mut map = options.access(Access::Write).sparse(true).open(&path).unwrap();
         map.resize(64 << 20).unwrap();
         map.write_at((64 << 20) - 3, b"end").unwrap();
-        assert_eq!(
-            map.find(b"end", (64 << 20) - 100..).unwrap(),
-            Some((64 << 20) - 3)
-        );
+        assert_eq!(map.find(b"end", (64 << 20) - 100..).unwrap(), Some((64 << 20) - 3));
         assert_eq!(fs::metadata(&path).unwrap().len(), 64 << 20);
     }
 
@@ -342,17 +282,8 @@ mod on_a_small_disk {
         file.write_all_at(b"start", 0).unwrap();
         file.write_all_at(b"end", (1 << 60) - 3).unwrap();
         let mut options = MapOptions::new();
-        let mut map = options
-            .access(Access::Write)
-            .len(5)
-            .sparse(true)
-            .open(&path)
-            .unwrap();
-        assert_eq!(
-            kind(map.resize(1 << 59)),
-            ErrorKind::Os,
-            "no address space is that large"
-        );
+        let mut map = options.access(Access::Write).len(5).sparse(true).open(&path).unwrap();
+        assert_eq!(kind(map.resize(1 << 59)), ErrorKind::Os, "no address space is that large");
         assert_eq!((map.len(), map.file_len().unwrap()), (5, 1 << 60));
         assert_eq!(map.to_vec(..).unwrap(), b"start");
         let mut end = [0; 3];

@@ -16,26 +16,12 @@ fn check(map: &Map, bytes: &[u8], needle: &[u8], range: Range<usize>) {
     let part = &bytes[range.clone()];
     let place = |at: usize| range.start + at;
     let find = map.find(needle, range.clone()).unwrap();
-    assert_eq!(
-        find,
-        naive::find(part, needle).map(place),
-        "find {needle:?} in {range:?}"
-    );
+    assert_eq!(find, naive::find(part, needle).map(place), "find {needle:?} in {range:?}");
     let rfind = map.rfind(needle, range.clone()).unwrap();
-    assert_eq!(
-        rfind,
-        naive::rfind(part, needle).map(place),
-        "rfind {needle:?} in {range:?}"
-    );
-    let expected: Vec<usize> = naive::find_all(part, needle)
-        .into_iter()
-        .map(place)
-        .collect();
-    let all: Vec<usize> = map
-        .find_iter(needle, range.clone())
-        .unwrap()
-        .collect::<Result<_, _>>()
-        .unwrap();
+    assert_eq!(rfind, naive::rfind(part, needle).map(place), "rfind {needle:?} in {range:?}");
+    let expected: Vec<usize> = naive::find_all(part, needle).into_iter().map(place).collect();
+    let all: Vec<usize> =
+        map.find_iter(needle, range.clone()).unwrap().collect::<Result<_, _>>().unwrap();
     assert_eq!(all, expected, "find_iter {needle:?} in {range:?}");
     let count = map.count(needle, range.clone()).unwrap();
     assert_eq!(count, expected.len(), "count {needle:?} in {range:?}");
@@ -46,9 +32,7 @@ fn short_needles_in_short_maps() {
     // Every text of two letters up to seven long, and every needle up to three.
     let words = |len: u32| (0..1usize << len).map(move |bits| word(bits, len));
     fn word(bits: usize, len: u32) -> Vec<u8> {
-        (0..len)
-            .map(|at| if bits >> at & 1 == 0 { b'a' } else { b'b' })
-            .collect()
+        (0..len).map(|at| if bits >> at & 1 == 0 { b'a' } else { b'b' }).collect()
     }
     for text in (1..=7).flat_map(words) {
         let map = anonymous(&text);
@@ -70,13 +54,7 @@ fn empty_needle_stands_everywhere() {
     assert_eq!(map.find(b"", 2..).unwrap(), Some(2));
     assert_eq!(map.rfind(b"", ..2).unwrap(), Some(2));
     assert_eq!(map.count(b"", ..).unwrap(), 4);
-    assert_eq!(
-        map.find_iter(b"", 1..2)
-            .unwrap()
-            .map(Result::unwrap)
-            .collect::<Vec<_>>(),
-        [1, 2]
-    );
+    assert_eq!(map.find_iter(b"", 1..2).unwrap().map(Result::unwrap).collect::<Vec<_>>(), [1, 2]);
 }
 
 #[test]
@@ -91,20 +69,14 @@ fn needle_must_stand_inside_the_range() {
         assert_eq!(map.find_iter(b"needle", range).unwrap().count(), 0);
     }
     assert_eq!(map.find(b"a needle longer than the map", ..).unwrap(), None);
-    assert_eq!(
-        map.rfind(b"a needle longer than the map", ..).unwrap(),
-        None
-    );
+    assert_eq!(map.rfind(b"a needle longer than the map", ..).unwrap(), None);
 }
 
 #[test]
 fn every_byte_is_found_at_every_place() {
     let len = page_size() + 70;
     let map = anonymous(&vec![0; len]);
-    for at in (0..len)
-        .step_by(61)
-        .chain([1, page_size() - 1, page_size(), len - 1])
-    {
+    for at in (0..len).step_by(61).chain([1, page_size() - 1, page_size(), len - 1]) {
         let byte = (at % 255) as u8 + 1;
         map.set(at, byte).unwrap();
         assert_eq!(map.find(&[byte], ..).unwrap(), Some(at));
@@ -193,10 +165,7 @@ fn many_matches_are_counted() {
     assert_eq!(map.count(&[0], ..).unwrap(), 4 << 20);
     assert_eq!(map.count(&[0, 0], 1..).unwrap(), (2 << 20) - 1);
     assert_eq!(map.count(&[0; 4000], ..).unwrap(), (4 << 20) / 4000);
-    assert_eq!(
-        map.find_iter(&[0; 4000], ..).unwrap().count(),
-        (4 << 20) / 4000
-    );
+    assert_eq!(map.find_iter(&[0; 4000], ..).unwrap().count(), (4 << 20) / 4000);
     assert_eq!(map.rfind(&[0; 4000], ..).unwrap(), Some((4 << 20) - 4000));
 }
 

@@ -90,14 +90,20 @@ def append(path, up_to):
         file.write(pattern(up_to - size, size))
 
 
-def expect_fault(call, offset, reason="truncated"):
-    """Checks that the call raises a `FaultError` with this offset and reason."""
+def fault_of(call):
+    """The `FaultError` that the call raises."""
     try:
         result = call()
     except faultless.FaultError as error:
-        assert (error.offset, error.reason) == (offset, reason), (error.offset, error.reason)
         return error
     raise AssertionError(f"no FaultError but {result!r:.80}")
+
+
+def expect_fault(call, offset, reason="truncated"):
+    """Checks that the call raises a `FaultError` with this offset and reason."""
+    error = fault_of(call)
+    assert (error.offset, error.reason) == (offset, reason), (error.offset, error.reason)
+    return error
 
 
 def sound(m, start=0):

@@ -7,7 +7,7 @@ import re
 import struct
 from pathlib import Path
 
-from fault_support import FILE, PAGE, append, each, expect_fault, open_map, pattern, skip, sound
+from fault_support import FILE, PAGE, append, each, expect_fault, fault_of, open_map, pattern, skip, sound
 
 import faultless
 
@@ -106,17 +106,9 @@ def test_a_fault_is_told_even_when_the_file_is_whole_again():
         append(FILE, SIZE)
         # Whoever read these zeros has to hear of it.
         assert m.fault is not None
-        assert faults(lambda: m[0]).reason == "truncated"
+        assert fault_of(lambda: m[0]).reason == "truncated"
         sound(m)
         assert view == pattern(SIZE)
-
-
-def faults(call):
-    try:
-        result = call()
-    except faultless.FaultError as error:
-        return error
-    raise AssertionError(f"no FaultError but {result!r:.80}")
 
 
 def test_lost_writes_are_told():

@@ -4,7 +4,7 @@ import ctypes
 import os
 from pathlib import Path
 
-from fault_support import PAGE, each, expect_fault, pattern, skip
+from fault_support import PAGE, each, expect_fault, fault_of, pattern, skip
 
 import faultless
 
@@ -65,7 +65,7 @@ def test_a_full_file_system(operation):
     # It fails for as long as the file system is full.
     expect_fault(lambda: m.__setitem__(at, 1), at, "no space")
     assert m.fault[1] == "no space"
-    assert faults(m.flush).reason == "no space"
+    assert fault_of(m.flush).reason == "no space"
     # With room again it is whole, and what is written reaches the file.
     (folder / "filler").unlink()
     m[at : at + PAGE] = pattern(PAGE)
@@ -74,14 +74,6 @@ def test_a_full_file_system(operation):
     with open(path, "rb") as file:
         file.seek(at)
         assert file.read(PAGE) == pattern(PAGE)
-
-
-def faults(call):
-    try:
-        call()
-    except faultless.FaultError as error:
-        return error
-    raise AssertionError("no FaultError")
 
 
 def test_a_new_file_is_refused_at_once():

@@ -42,10 +42,8 @@ pub(super) fn check_writable(mmap: &Mmap) -> PyResult<()> {
 #[inline]
 pub(super) fn copy<'py>(py: Python<'py>, mmap: &Mmap, start: usize, count: usize) -> Returned<'py> {
     glue::bytes(py, count, |buf| {
-        mmap.run(py, count, |map| {
-            map.read_exact_uninit_at(start, buf).map(drop)
-        })?
-        .map_err(|error| raise(py, &error))
+        mmap.run(py, count, |map| map.read_exact_uninit_at(start, buf).map(drop))?
+            .map_err(|error| raise(py, &error))
     })
 }
 
@@ -61,9 +59,7 @@ pub(super) fn closed<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
 pub(super) fn fault<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
     let fault = mmap.enter(py)?.fault();
     match fault {
-        Some(fault) => (fault.offset, fault.reason.name())
-            .into_pyobject(py)
-            .map(Bound::into_any),
+        Some(fault) => (fault.offset, fault.reason.name()).into_pyobject(py).map(Bound::into_any),
         None => Ok(glue::none(py)),
     }
 }
@@ -102,11 +98,7 @@ fn search<'py>(mmap: &Mmap, args: &Args<'_, 'py>, reverse: bool) -> Returned<'py
         }
     }
     let wrap = |offset: isize| {
-        if offset < 0 {
-            (offset + len as isize).max(0)
-        } else {
-            offset
-        }
+        if offset < 0 { (offset + len as isize).max(0) } else { offset }
     };
     let (start, end) = (wrap(start) as usize, (wrap(end) as usize).min(len));
     if start > end {
@@ -129,19 +121,11 @@ fn scan(
     const PART: usize = 256 << 20;
     loop {
         let part = (end - start).min(PART.max(2 * needle.len()));
-        let (from, to) = if reverse {
-            (end - part, end)
-        } else {
-            (start, start + part)
-        };
+        let (from, to) = if reverse { (end - part, end) } else { (start, start + part) };
         let found = mmap.run(py, part, |map| {
             // The map may have become shorter while nobody looked.
             let (from, to) = (from.min(map.len()), to.min(map.len()));
-            if reverse {
-                map.rfind(needle, from..to)
-            } else {
-                map.find(needle, from..to)
-            }
+            if reverse { map.rfind(needle, from..to) } else { map.find(needle, from..to) }
         })?;
         let found = found.map_err(|error| raise(py, &error))?;
         if found.is_some() || part == end - start {
@@ -171,20 +155,14 @@ pub(super) fn flush<'py>(
     }
     let offset = args.size(0, 0)?;
     let size = args.size(1, -1)?;
-    let flags = named
-        .only("flush", "flags")?
-        .map_or(Ok(0), |arg| glue::int(&arg))?;
+    let flags = named.only("flush", "flags")?.map_or(Ok(0), |arg| glue::int(&arg))?;
     let len = mmap.enter(py)?.len() as isize;
     let size = if size == -1 { len - offset } else { size };
     if size < 0 || offset < 0 || len - offset < size {
         return Err(PyValueError::new_err("flush values out of range"));
     }
     let (offset, size) = (offset as usize, size as usize);
-    let how = if flags == 0 {
-        Flush::SYNC
-    } else {
-        Flush::from_raw(flags)
-    };
+    let how = if flags == 0 { Flush::SYNC } else { Flush::from_raw(flags) };
     let written = if mmap.access == ACCESS_READ || mmap.access == ACCESS_COPY {
         // Nothing to write; but a map that is hurt says so.
         mmap.run(py, 0, |map| map.flush_range(..0, how))?
@@ -217,10 +195,8 @@ pub(super) fn madvise<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
         return Err(PyOverflowError::new_err("madvise length too large"));
     }
     let (start, length) = (start as usize, length.min(len - start) as usize);
-    mmap.run(py, length, |map| {
-        glue::advise(map, start..start + length, option)
-    })?
-    .map_err(|error| raise(py, &error))?;
+    mmap.run(py, length, |map| glue::advise(map, start..start + length, option))?
+        .map_err(|error| raise(py, &error))?;
     Ok(glue::none(py))
 }
 
@@ -231,9 +207,7 @@ pub(super) fn move_<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
     let len = mmap.enter(py)?.len() as isize;
     check_writable(mmap)?;
     if to < 0 || from < 0 || count < 0 || len - to < count || len - from < count {
-        return Err(PyValueError::new_err(
-            "source, destination, or count out of range",
-        ));
+        return Err(PyValueError::new_err("source, destination, or count out of range"));
     }
     let (to, from, count) = (to as usize, from as usize, count as usize);
     mmap.run(py, count, |map| map.copy_within(from..from + count, to))?
@@ -321,9 +295,7 @@ pub(super) fn resize<'py>(mmap: &Mmap, arg: Arg<'_, 'py>) -> Returned<'py> {
         return Err(pyo3::exceptions::PyBufferError::new_err(EXPORTED));
     }
     if !mmap.tracked {
-        return Err(PyValueError::new_err(
-            "mmap can't resize with trackfd=False.",
-        ));
+        return Err(PyValueError::new_err("mmap can't resize with trackfd=False."));
     }
     if mmap.access == ACCESS_READ || mmap.access == ACCESS_COPY {
         let message = "mmap can't resize a readonly or copy-on-write memory map.";
@@ -342,11 +314,10 @@ pub(super) fn resize<'py>(mmap: &Mmap, arg: Arg<'_, 'py>) -> Returned<'py> {
             }
             return Err(std::io::Error::from_raw_os_error(libc::EINVAL));
         }
-        map.resize(size)
-            .map_err(|error| match (error.kind(), error.raw_os_error()) {
-                (_, Some(errno)) => std::io::Error::from_raw_os_error(errno),
-                _ => error.into(),
-            })
+        map.resize(size).map_err(|error| match (error.kind(), error.raw_os_error()) {
+            (_, Some(errno)) => std::io::Error::from_raw_os_error(errno),
+            _ => error.into(),
+        })
     })?;
     resized.map_err(|error| match error.raw_os_error() {
         Some(errno) => errors::os(py, errno),
@@ -411,18 +382,13 @@ pub(super) fn set_name<'py>(mmap: &Mmap, arg: Arg<'_, 'py>) -> Returned<'py> {
         let message = "Cannot set annotation on non-anonymous mappings";
         return Err(PyValueError::new_err(message));
     }
-    let dev_mode: bool = py
-        .import("sys")?
-        .getattr("flags")?
-        .getattr("dev_mode")?
-        .extract()?;
+    let dev_mode: bool = py.import("sys")?.getattr("flags")?.getattr("dev_mode")?.extract()?;
     if dev_mode {
         let full = std::ffi::CString::new(format!("cpython:mmap:{name}"))?;
-        map.set_name(&full)
-            .map_err(|error| match error.raw_os_error() {
-                Some(errno) => errors::os(py, errno),
-                None => PyNotImplementedError::new_err(error.to_string()),
-            })?;
+        map.set_name(&full).map_err(|error| match error.raw_os_error() {
+            Some(errno) => errors::os(py, errno),
+            None => PyNotImplementedError::new_err(error.to_string()),
+        })?;
     }
     Ok(glue::none(py))
 }

@@ -53,28 +53,41 @@ unsafe fn on<'py, R: Output>(
     unsafe { glue::enter(|py| body(py, state(object))) }
 }
 
+/// The same for a body that is short and cannot panic.
+///
+/// # Safety
+/// As `on`.
+#[inline(always)]
+unsafe fn on_hot<'py, R: Output>(
+    object: *mut ffi::PyObject,
+    body: impl FnOnce(Python<'py>, &Mmap) -> PyResult<R>,
+) -> R::Raw {
+    // SAFETY: the caller's promise.
+    unsafe { glue::enter_hot(|py| body(py, state(object))) }
+}
+
 /// A method's entry in the table: its name, its function, and its documentation,
 /// which begins with the signature that `inspect` reads.
 macro_rules! method {
-    ($name:literal, $function:ident, NOARGS, $doc:literal) => {{
+    ($name:literal, $on:ident, $function:ident, NOARGS, $doc:literal) => {{
         unsafe extern "C" fn call(
             object: *mut ffi::PyObject,
             _: *mut ffi::PyObject,
         ) -> *mut ffi::PyObject {
             // SAFETY: Python calls it as it is declared.
-            unsafe { on(object, |py, mmap| methods::$function(py, mmap)) }
+            unsafe { $on(object, |py, mmap| methods::$function(py, mmap)) }
         }
         let meth = ffi::PyMethodDefPointer { PyCFunction: call };
         define(concat!($name, "\0"), meth, ffi::METH_NOARGS, $doc)
     }};
-    ($name:literal, $function:ident, SELF, $doc:literal) => {{
+    ($name:literal, $on:ident, $function:ident, SELF, $doc:literal) => {{
         unsafe extern "C" fn call(
             object: *mut ffi::PyObject,
             _: *mut ffi::PyObject,
         ) -> *mut ffi::PyObject {
             // SAFETY: Python calls it as it is declared.
             unsafe {
-                on(object, |py, mmap| {
+                $on(object, |py, mmap| {
                     methods::$function(py, mmap, &Borrowed::from_ptr(py, object))
                 })
             }
@@ -82,22 +95,18 @@ macro_rules! method {
         let meth = ffi::PyMethodDefPointer { PyCFunction: call };
         define(concat!($name, "\0"), meth, ffi::METH_NOARGS, $doc)
     }};
-    ($name:literal, $function:ident, O, $doc:literal) => {{
+    ($name:literal, $on:ident, $function:ident, O, $doc:literal) => {{
         unsafe extern "C" fn call(
             object: *mut ffi::PyObject,
             arg: *mut ffi::PyObject,
         ) -> *mut ffi::PyObject {
             // SAFETY: Python calls it as it is declared.
-            unsafe {
-                on(object, |py, mmap| {
-                    methods::$function(mmap, Borrowed::from_ptr(py, arg))
-                })
-            }
+            unsafe { $on(object, |py, mmap| methods::$function(mmap, Borrowed::from_ptr(py, arg))) }
         }
         let meth = ffi::PyMethodDefPointer { PyCFunction: call };
         define(concat!($name, "\0"), meth, ffi::METH_O, $doc)
     }};
-    ($name:literal, $function:ident, FASTCALL, $doc:literal) => {{
+    ($name:literal, $on:ident, $function:ident, FASTCALL, $doc:literal) => {{
         unsafe extern "C" fn call(
             object: *mut ffi::PyObject,
             args: *mut *mut ffi::PyObject,
@@ -105,17 +114,13 @@ macro_rules! method {
         ) -> *mut ffi::PyObject {
             // SAFETY: Python calls it as it is declared.
             unsafe {
-                on(object, |py, mmap| {
-                    methods::$function(mmap, &Args::new(py, $name, args, count))
-                })
+                $on(object, |py, mmap| methods::$function(mmap, &Args::new(py, $name, args, count)))
             }
         }
-        let meth = ffi::PyMethodDefPointer {
-            PyCFunctionFast: call,
-        };
+        let meth = ffi::PyMethodDefPointer { PyCFunctionFast: call };
         define(concat!($name, "\0"), meth, ffi::METH_FASTCALL, $doc)
     }};
-    ($name:literal, $function:ident, KEYWORDS, $doc:literal) => {{
+    ($name:literal, $on:ident, $function:ident, KEYWORDS, $doc:literal) => {{
         unsafe extern "C" fn call(
             object: *mut ffi::PyObject,
             args: *const *mut ffi::PyObject,
@@ -124,15 +129,13 @@ macro_rules! method {
         ) -> *mut ffi::PyObject {
             // SAFETY: Python calls it as it is declared.
             unsafe {
-                on(object, |py, mmap| {
+                $on(object, |py, mmap| {
                     let named = glue::named(py, args, count, names);
                     methods::$function(mmap, &Args::new(py, $name, args, count), &named)
                 })
             }
         }
-        let meth = ffi::PyMethodDefPointer {
-            PyCFunctionFastWithKeywords: call,
-        };
+        let meth = ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: call };
         let flags = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
         define(concat!($name, "\0"), meth, flags, $doc)
     }};
@@ -144,20 +147,15 @@ const fn define(
     ml_flags: c_int,
     doc: &'static CStr,
 ) -> ffi::PyMethodDef {
-    ffi::PyMethodDef {
-        ml_name: name.as_ptr().cast(),
-        ml_meth,
-        ml_flags,
-        ml_doc: doc.as_ptr(),
-    }
+    ffi::PyMethodDef { ml_name: name.as_ptr().cast(), ml_meth, ml_flags, ml_doc: doc.as_ptr() }
 }
 
 /// An attribute that is computed.
 macro_rules! getter {
-    ($name:literal, $function:ident, $doc:literal) => {{
+    ($name:literal, $on:ident, $function:ident, $doc:literal) => {{
         unsafe extern "C" fn get(object: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
             // SAFETY: Python calls it as it is declared.
-            unsafe { on(object, |py, mmap| methods::$function(py, mmap)) }
+            unsafe { $on(object, |py, mmap| methods::$function(py, mmap)) }
         }
         ffi::PyGetSetDef {
             name: concat!($name, "\0").as_ptr().cast(),
@@ -173,6 +171,7 @@ fn methods_table() -> Vec<ffi::PyMethodDef> {
     vec![
         method!(
             "close",
+            on,
             close,
             NOARGS,
             c"close($self, /)\n--\n\n\
@@ -181,6 +180,7 @@ fn methods_table() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "find",
+            on_hot,
             find,
             FASTCALL,
             c"find($self, view, start=None, end=None, /)\n--\n\n\
@@ -189,6 +189,7 @@ fn methods_table() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "rfind",
+            on_hot,
             rfind,
             FASTCALL,
             c"rfind($self, view, start=None, end=None, /)\n--\n\n\
@@ -196,6 +197,7 @@ fn methods_table() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "flush",
+            on,
             flush,
             KEYWORDS,
             c"flush($self, offset=0, size=-1, /, *, flags=0)\n--\n\n\
@@ -205,6 +207,7 @@ fn methods_table() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "madvise",
+            on,
             madvise,
             FASTCALL,
             c"madvise($self, option, start=0, length=None, /)\n--\n\n\
@@ -212,6 +215,7 @@ fn methods_table() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "move",
+            on_hot,
             move_,
             FASTCALL,
             c"move($self, dest, src, count, /)\n--\n\n\
@@ -219,6 +223,7 @@ fn methods_table() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "read",
+            on_hot,
             read,
             FASTCALL,
             c"read($self, n=None, /)\n--\n\n\
@@ -226,6 +231,7 @@ fn methods_table() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "read_byte",
+            on_hot,
             read_byte,
             NOARGS,
             c"read_byte($self, /)\n--\n\n\
@@ -233,6 +239,7 @@ fn methods_table() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "readline",
+            on_hot,
             readline,
             NOARGS,
             c"readline($self, /)\n--\n\n\
@@ -240,6 +247,7 @@ fn methods_table() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "resize",
+            on,
             resize,
             O,
             c"resize($self, newsize, /)\n--\n\n\
@@ -248,6 +256,7 @@ fn methods_table() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "seek",
+            on_hot,
             seek,
             FASTCALL,
             c"seek($self, pos, whence=0, /)\n--\n\n\
@@ -256,6 +265,7 @@ fn methods_table() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "seekable",
+            on_hot,
             seekable,
             NOARGS,
             c"seekable($self, /)\n--\n\n\
@@ -263,6 +273,7 @@ fn methods_table() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "set_name",
+            on,
             set_name,
             O,
             c"set_name($self, name, /)\n--\n\n\
@@ -270,6 +281,7 @@ fn methods_table() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "size",
+            on_hot,
             size,
             NOARGS,
             c"size($self, /)\n--\n\n\
@@ -277,6 +289,7 @@ fn methods_table() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "tell",
+            on_hot,
             tell,
             NOARGS,
             c"tell($self, /)\n--\n\n\
@@ -284,6 +297,7 @@ fn methods_table() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "write",
+            on_hot,
             write,
             O,
             c"write($self, bytes, /)\n--\n\n\
@@ -292,14 +306,16 @@ fn methods_table() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "write_byte",
+            on_hot,
             write_byte,
             O,
             c"write_byte($self, byte, /)\n--\n\n\
             Write an integer as the byte at the position. ValueError at the end."
         ),
-        method!("__enter__", enter, SELF, c"__enter__($self, /)\n--\n\n"),
+        method!("__enter__", on, enter, SELF, c"__enter__($self, /)\n--\n\n"),
         method!(
             "__exit__",
+            on,
             exit,
             FASTCALL,
             c"__exit__($self, exc_type, exc_value, traceback, /)\n--\n\n"
@@ -311,14 +327,16 @@ fn methods_table() -> Vec<ffi::PyMethodDef> {
 
 fn getters_table() -> Vec<ffi::PyGetSetDef> {
     vec![
-        getter!("closed", closed, c"Whether the map is closed."),
+        getter!("closed", on_hot, closed, c"Whether the map is closed."),
         getter!(
             "fault",
+            on,
             fault,
             c"(offset, reason) of the pages that failed and are not back, or None."
         ),
         getter!(
             "guarded",
+            on,
             guarded,
             c"Whether a failing page is an exception rather than the end of the process."
         ),
@@ -340,9 +358,7 @@ raises FaultError in whatever method or operator met it.";
 /// The class. It lives as long as the process.
 pub(crate) fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    CLASS
-        .get_or_try_init(py, || make_class(py).map(Bound::unbind))
-        .map(|class| class.bind(py))
+    CLASS.get_or_try_init(py, || make_class(py).map(Bound::unbind)).map(|class| class.bind(py))
 }
 
 fn make_class(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
@@ -363,26 +379,13 @@ fn make_class(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         slot(ffi::Py_tp_new, construct as *mut c_void),
         slot(ffi::Py_tp_dealloc, deallocate as *mut c_void),
         slot(ffi::Py_tp_traverse, traverse as *mut c_void),
-        slot(
-            ffi::Py_tp_getattro,
-            ffi::PyObject_GenericGetAttr as *mut c_void,
-        ),
+        slot(ffi::Py_tp_getattro, ffi::PyObject_GenericGetAttr as *mut c_void),
         // The type keeps pointers into these tables.
-        slot(
-            ffi::Py_tp_methods,
-            methods_table().leak().as_mut_ptr().cast(),
-        ),
-        slot(
-            ffi::Py_tp_getset,
-            getters_table().leak().as_mut_ptr().cast(),
-        ),
+        slot(ffi::Py_tp_methods, methods_table().leak().as_mut_ptr().cast()),
+        slot(ffi::Py_tp_getset, getters_table().leak().as_mut_ptr().cast()),
         slot(ffi::Py_tp_members, members.leak().as_mut_ptr().cast()),
     ];
-    slots.extend(
-        slots::table()
-            .into_iter()
-            .map(|(number, function)| slot(number, function)),
-    );
+    slots.extend(slots::table().into_iter().map(|(number, function)| slot(number, function)));
     slots.push(slot(0, ptr::null_mut()));
     let mut spec = ffi::PyType_Spec {
         // The standard's, which its repr and its messages show.

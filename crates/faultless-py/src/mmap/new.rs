@@ -14,9 +14,7 @@ use crate::glue::{self, ConstructorArgs};
 const RW: i32 = libc::PROT_READ | libc::PROT_WRITE;
 
 /// The parameters by position; the last is by name only.
-const NAMES: [&str; 7] = [
-    "fileno", "length", "flags", "prot", "access", "offset", "trackfd",
-];
+const NAMES: [&str; 7] = ["fileno", "length", "flags", "prot", "access", "offset", "trackfd"];
 const POSITIONAL: usize = 6;
 
 pub(super) fn make(args: &ConstructorArgs<'_, '_>) -> PyResult<Mmap> {
@@ -24,11 +22,7 @@ pub(super) fn make(args: &ConstructorArgs<'_, '_>) -> PyResult<Mmap> {
     let [fileno, length, flags, prot, access, offset, trackfd] = args.bind(NAMES, POSITIONAL)?;
     let int = |given: Option<_>, default| given.map_or(Ok(default), |arg| parsed_int(&arg));
     let (Some(fileno), Some(length)) = (fileno, length) else {
-        let (name, position) = if fileno.is_none() {
-            ("fileno", 1)
-        } else {
-            ("length", 2)
-        };
+        let (name, position) = if fileno.is_none() { ("fileno", 1) } else { ("length", 2) };
         return Err(PyTypeError::new_err(format!(
             "function missing required argument '{name}' (pos {position})"
         )));
@@ -61,10 +55,7 @@ pub(super) fn make(args: &ConstructorArgs<'_, '_>) -> PyResult<Mmap> {
     glue::audit(py, "mmap.__new__", (fd, length, access, offset))?;
 
     let mut options = MapOptions::new();
-    options
-        .raw_flags(flags)
-        .protection(Protection::from_raw(prot))
-        .keep_file(tracked);
+    options.raw_flags(flags).protection(Protection::from_raw(prot)).keep_file(tracked);
     if length != 0 {
         options.len(length);
     }
@@ -85,12 +76,10 @@ pub(super) fn make(args: &ConstructorArgs<'_, '_>) -> PyResult<Mmap> {
         return Err(misfit(file, length, offset).unwrap_or_else(invalid));
     }
     options.offset(offset);
-    let map = py
-        .detach(|| options.map(&file))
-        .map_err(|error| match error.kind() {
-            ErrorKind::OutOfRange => misfit(file, length, offset).unwrap_or_else(invalid),
-            _ => not_made(py, &error),
-        })?;
+    let map = py.detach(|| options.map(&file)).map_err(|error| match error.kind() {
+        ErrorKind::OutOfRange => misfit(file, length, offset).unwrap_or_else(invalid),
+        _ => not_made(py, &error),
+    })?;
     // The core makes an empty map of nothing, which the standard refuses.
     if map.is_empty() {
         return Err(misfit(file, length, offset).unwrap_or_else(invalid));

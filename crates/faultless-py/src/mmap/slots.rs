@@ -9,7 +9,7 @@ use pyo3::{Borrowed, ffi};
 
 use super::methods::{self, check_writable, copy, out_of_range};
 use super::state::{Mmap, Use};
-use super::{on, state};
+use super::{on, on_hot, state};
 use crate::constants::ACCESS_READ;
 use crate::errors::raise;
 use crate::glue::{self, Arg, Buffer, Returned, TooLarge};
@@ -48,17 +48,13 @@ unsafe extern "C" fn repr(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
 
 unsafe extern "C" fn length(object: *mut ffi::PyObject) -> ffi::Py_ssize_t {
     // SAFETY: Python calls it as a slot.
-    unsafe { on(object, |py, mmap| Ok(mmap.enter(py)?.len())) }
+    unsafe { on_hot(object, |py, mmap| Ok(mmap.enter(py)?.len())) }
 }
 
 /// The offset that an index means, if the map has it.
 #[inline(always)]
 fn offset(index: isize, len: usize) -> Option<usize> {
-    let offset = if index < 0 {
-        index.wrapping_add_unsigned(len)
-    } else {
-        index
-    } as usize;
+    let offset = if index < 0 { index.wrapping_add_unsigned(len) } else { index } as usize;
     (offset < len).then_some(offset)
 }
 
@@ -67,11 +63,7 @@ unsafe extern "C" fn subscript(
     key: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
     // SAFETY: Python calls it as a slot.
-    unsafe {
-        on(object, |py, mmap| {
-            get(py, mmap, &Borrowed::from_ptr(py, key))
-        })
-    }
+    unsafe { on_hot(object, |py, mmap| get(py, mmap, &Borrowed::from_ptr(py, key))) }
 }
 
 #[inline(always)]
@@ -97,10 +89,8 @@ fn get_slice<'py>(py: Python<'py>, mmap: &Mmap, key: &Arg<'_, 'py>) -> Returned<
         return copy(py, mmap, start, count);
     }
     glue::bytes(py, count, |buf| {
-        mmap.run(py, count, |map| {
-            map.read_strided_at(start, slice.2, buf).map(drop)
-        })?
-        .map_err(|error| raise(py, &error))
+        mmap.run(py, count, |map| map.read_strided_at(start, slice.2, buf).map(drop))?
+            .map_err(|error| raise(py, &error))
     })
 }
 
@@ -111,7 +101,7 @@ unsafe extern "C" fn assign_subscript(
 ) -> c_int {
     // SAFETY: Python calls it as a slot; a null value means deletion.
     unsafe {
-        on(object, |py, mmap| {
+        on_hot(object, |py, mmap| {
             let value = (!value.is_null()).then(|| Borrowed::from_ptr(py, value));
             set(py, mmap, &Borrowed::from_ptr(py, key), value)
         })
@@ -154,9 +144,7 @@ fn set_slice(
         return Err(PyTypeError::new_err("mmap indices must be integer"));
     };
     let Some(value) = value else {
-        return Err(PyTypeError::new_err(
-            "mmap object doesn't support slice deletion",
-        ));
+        return Err(PyTypeError::new_err("mmap object doesn't support slice deletion"));
     };
     let buffer = Buffer::get(&value)?;
     let bytes = buffer.bytes();
@@ -181,12 +169,10 @@ unsafe extern "C" fn item(
 ) -> *mut ffi::PyObject {
     // SAFETY: Python calls it as a slot.
     unsafe {
-        on(object, |py, mmap| {
+        on_hot(object, |py, mmap| {
             let map = mmap.enter(py)?;
             let at = usize::try_from(index).ok().filter(|&at| at < map.len());
-            let byte = map
-                .get(at.ok_or_else(out_of_range)?)
-                .map_err(|error| raise(py, &error))?;
+            let byte = map.get(at.ok_or_else(out_of_range)?).map_err(|error| raise(py, &error))?;
             glue::byte(py, byte)
         })
     }
@@ -199,7 +185,7 @@ unsafe extern "C" fn assign_item(
 ) -> c_int {
     // SAFETY: Python calls it as a slot; a null value means deletion.
     unsafe {
-        on(object, |py, mmap| {
+        on_hot(object, |py, mmap| {
             let map = mmap.enter(py)?;
             let at = usize::try_from(index).ok().filter(|&at| at < map.len());
             let at = at.ok_or_else(out_of_range)?;
@@ -229,7 +215,7 @@ unsafe extern "C" fn get_buffer(
     // SAFETY: Python calls it as a slot. The memory stays while it is exported:
     // closing and resizing look at the count.
     unsafe {
-        on(object, |py, mmap| {
+        on_hot(object, |py, mmap| {
             let map = mmap.enter(py)?;
             if !map.is_readable() {
                 let message = "the map's protection does not allow it to be read";

@@ -27,6 +27,10 @@ const PARALLEL: bool = cfg!(Py_GIL_DISABLED);
 /// `users`: somebody has the map alone.
 const ALONE: usize = usize::MAX;
 
+/// Bit of `users`: somebody wants the map alone. Operations that would count
+/// themselves in wait, or those of a busy thread would keep him out for ever.
+const WANTED: usize = 1 << (usize::BITS - 1);
+
 pub(crate) struct Mmap {
     map: UnsafeCell<Map>,
     /// Operations that use the map without the global lock, or `ALONE`.
@@ -98,36 +102,23 @@ impl Mmap {
             if self.users.load(Acquire) == ALONE {
                 self.wait(py, |users| users != ALONE)?;
             }
-            Use {
-                mmap: self,
-                counted: false,
-            }
+            Use { mmap: self, counted: false }
         };
-        if self.closed.load(Relaxed) {
-            Err(errors::closed())
-        } else {
-            Ok(using)
-        }
+        if self.closed.load(Relaxed) { Err(errors::closed()) } else { Ok(using) }
     }
 
     #[inline]
     fn count_in(&self, py: Python<'_>) -> PyResult<Use<'_>> {
         let mut users = self.users.load(Relaxed);
         loop {
-            if users == ALONE {
-                self.wait(py, |users| users != ALONE)?;
+            if users & WANTED != 0 {
+                self.wait(py, |users| users & WANTED == 0)?;
                 users = self.users.load(Relaxed);
                 continue;
             }
-            match self
-                .users
-                .compare_exchange_weak(users, users + 1, Acquire, Relaxed)
-            {
+            match self.users.compare_exchange_weak(users, users + 1, Acquire, Relaxed) {
                 Ok(_) => {
-                    return Ok(Use {
-                        mmap: self,
-                        counted: true,
-                    });
+                    return Ok(Use { mmap: self, counted: true });
                 }
                 Err(now) => users = now,
             }
@@ -173,14 +164,18 @@ impl Mmap {
         work: impl FnOnce(&mut Map) -> R + Send,
     ) -> PyResult<R> {
         loop {
-            if self
-                .users
-                .compare_exchange(0, ALONE, Acquire, Relaxed)
-                .is_ok()
-            {
+            self.users.fetch_or(WANTED, Relaxed);
+            if self.users.compare_exchange(WANTED, ALONE, Acquire, Relaxed).is_ok() {
                 break;
             }
-            self.wait(py, |users| users == 0)?;
+            // Whoever had the map alone took the bit away with his turn.
+            let turn = |users| users == WANTED || users & WANTED == 0;
+            if let Err(error) = self.wait(py, turn) {
+                // Another one that waits sets it again, but not while one is alone.
+                let given_up = |users| (users != ALONE).then_some(users & !WANTED);
+                let _ = self.users.fetch_update(Relaxed, Relaxed, given_up);
+                return Err(error);
+            }
         }
         struct Release_<'a>(&'a AtomicUsize);
         impl Drop for Release_<'_> {
@@ -250,9 +245,7 @@ impl Mmap {
     #[inline(always)]
     pub(crate) fn advance(&self, from: usize, to: usize) -> bool {
         if PARALLEL {
-            self.position
-                .compare_exchange(from, to, Relaxed, Relaxed)
-                .is_ok()
+            self.position.compare_exchange(from, to, Relaxed, Relaxed).is_ok()
         } else {
             let same = self.position.load(Relaxed) == from;
             if same {
@@ -269,10 +262,7 @@ impl Mmap {
         if PARALLEL {
             self.exports.fetch_add(change as usize, AcqRel);
         } else {
-            self.exports.store(
-                self.exports.load(Relaxed).wrapping_add_signed(change),
-                Relaxed,
-            );
+            self.exports.store(self.exports.load(Relaxed).wrapping_add_signed(change), Relaxed);
         }
     }
 

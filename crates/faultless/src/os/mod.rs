@@ -60,10 +60,7 @@ unsafe impl Sync for Mapping {}
 impl Mapping {
     /// No memory at all, for a map of no bytes.
     pub(crate) fn empty() -> Self {
-        Self {
-            base: NonNull::dangling(),
-            len: 0,
-        }
+        Self { base: NonNull::dangling(), len: 0 }
     }
 
     /// # Safety

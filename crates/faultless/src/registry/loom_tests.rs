@@ -28,22 +28,11 @@ impl<const PAGES: usize> World<PAGES> {
         let slot = Slot::new();
         slot.exclusively(|| slot.describe(&Self::range()));
         let pages = std::array::from_fn(|_| AtomicU8::new(FILE));
-        Arc::new(Self {
-            slot,
-            pages,
-            file_len: AtomicUsize::new(PAGES),
-        })
+        Arc::new(Self { slot, pages, file_len: AtomicUsize::new(PAGES) })
     }
 
     fn range() -> Range {
-        Range {
-            start: START,
-            len: PAGES,
-            unit: 1,
-            fd: 3,
-            regular: true,
-            ..Range::default()
-        }
+        Range { start: START, len: PAGES, unit: 1, fd: 3, regular: true, ..Range::default() }
     }
 
     fn run<R: 'static>(
@@ -63,9 +52,7 @@ impl<const PAGES: usize> World<PAGES> {
             if page < self.file_len.load(SeqCst) {
                 return FILE;
             }
-            let handled = self
-                .slot
-                .pin(START + page, |range| self.handle(range, page));
+            let handled = self.slot.pin(START + page, |range| self.handle(range, page));
             assert!(handled.is_some(), "a fault in a live map is handled");
         }
     }
@@ -125,14 +112,8 @@ impl<const PAGES: usize> World<PAGES> {
     fn assert_settled(&self) {
         let replaced = (0..PAGES).filter(|&page| self.pages[page].load(SeqCst) == ZERO);
         for page in replaced {
-            assert!(
-                !Slot::was_whole(self.slot.epoch()),
-                "whole with page {page} replaced"
-            );
-            assert!(
-                self.slot.damage(page, page + 1).is_some(),
-                "page {page} is not known"
-            );
+            assert!(!Slot::was_whole(self.slot.epoch()), "whole with page {page} replaced");
+            assert!(self.slot.damage(page, page + 1).is_some(), "page {page} is not known");
         }
         self.file_len.store(PAGES, SeqCst);
         self.slot.take_unreported();
@@ -143,16 +124,22 @@ impl<const PAGES: usize> World<PAGES> {
     }
 }
 
-/// Models are large: few changes of thread show nearly every mistake.
 fn model(work: impl Fn() + Sync + Send + 'static) {
+    model_with(3, work);
+}
+
+/// Models are large: few changes of thread show nearly every mistake, and those
+/// with three threads take minutes for each more than `changes`.
+fn model_with(changes: usize, work: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = builder.preemption_bound.or(Some(3));
+    let asked = builder.preemption_bound.unwrap_or(changes);
+    builder.preemption_bound = Some(asked.min(changes));
     builder.check(work);
 }
 
 #[test]
 fn loom_a_reader_never_takes_a_replaced_page_for_the_files() {
-    model(|| {
+    model_with(2, || {
         let world = World::<1>::new();
         let cutter = World::run(&world, |world| {
             world.file_len.store(0, SeqCst);
@@ -186,7 +173,7 @@ fn loom_readers_that_heal_for_each_other() {
 
 #[test]
 fn loom_two_handlers_and_a_healer_never_lose_a_replaced_page() {
-    model(|| {
+    model_with(2, || {
         let world = World::<2>::new();
         world.file_len.store(1, SeqCst);
         let first = World::run(&world, |world| {
@@ -208,7 +195,7 @@ fn loom_two_handlers_and_a_healer_never_lose_a_replaced_page() {
 /// A fault in a part that is known to be dead and is being mapped back.
 #[test]
 fn loom_a_fault_where_a_healer_is_at_work() {
-    model(|| {
+    model_with(2, || {
         let world = World::<2>::new();
         world.file_len.store(0, SeqCst);
         world.touch(1);
@@ -260,10 +247,7 @@ fn loom_a_map_is_not_unmapped_under_a_handler() {
     model(|| {
         let slot = Slot::new();
         slot.exclusively(|| slot.describe(&World::<1>::range()));
-        let owned = Arc::new(Owned {
-            slot,
-            mapping: UnsafeCell::new(true),
-        });
+        let owned = Arc::new(Owned { slot, mapping: UnsafeCell::new(true) });
         let handler = {
             let owned = Arc::clone(&owned);
             thread::spawn(move || {
@@ -296,18 +280,11 @@ fn loom_a_handler_never_sees_two_maps_at_once() {
             let slot = Arc::clone(&slot);
             thread::spawn(move || {
                 slot.pin(START, |range| {
-                    assert!(
-                        matches!((range.len, range.file_offset), (1, 0) | (2, 2)),
-                        "{range:?}"
-                    );
+                    assert!(matches!((range.len, range.file_offset), (1, 0) | (2, 2)), "{range:?}");
                 });
             })
         };
-        let moved = Range {
-            len: 2,
-            file_offset: 2,
-            ..World::<1>::range()
-        };
+        let moved = Range { len: 2, file_offset: 2, ..World::<1>::range() };
         slot.exclusively(|| slot.describe(&moved));
         handler.join().unwrap();
     });

@@ -20,10 +20,7 @@ pub(crate) fn file(bytes: &[u8]) -> NamedTempFile {
 /// A temporary file with these bytes, and a map of all of it that writes to it.
 pub(crate) fn writable(bytes: &[u8]) -> (NamedTempFile, Map) {
     let file = file(bytes);
-    let map = MapOptions::new()
-        .access(Access::Write)
-        .open(file.path())
-        .unwrap();
+    let map = MapOptions::new().access(Access::Write).open(file.path()).unwrap();
     (file, map)
 }
 
@@ -37,9 +34,7 @@ pub(crate) fn anonymous(bytes: &[u8]) -> Map {
 /// Bytes that are the same nowhere near each other, nor at the same place of
 /// two pages.
 pub(crate) fn pattern(len: usize) -> Vec<u8> {
-    (0..len)
-        .map(|at| (at % 251) as u8 ^ (at >> 10) as u8)
-        .collect()
+    (0..len).map(|at| (at % 251) as u8 ^ (at >> 10) as u8).collect()
 }
 
 /// How often a property is tried. What fails is shown whole, and kept nowhere.
@@ -76,9 +71,7 @@ pub(crate) fn went_well(what: &str, result: Result<()>, tolerated: &[i32]) -> bo
 }
 
 pub(crate) fn is_any_of(error: &Error, numbers: &[i32]) -> bool {
-    error
-        .raw_os_error()
-        .is_some_and(|number| numbers.contains(&number))
+    error.raw_os_error().is_some_and(|number| numbers.contains(&number))
 }
 
 /// Says why something is not tested here.
@@ -93,9 +86,7 @@ pub(crate) fn skip(reason: &str) {
 pub(crate) fn area(address: *const u8) -> Vec<String> {
     let text = std::fs::read_to_string("/proc/self/smaps").unwrap();
     let mut lines = text.lines().map(str::to_owned).skip_while(|line| {
-        let bounds = line
-            .split_once(' ')
-            .and_then(|(bounds, _)| bounds.split_once('-'));
+        let bounds = line.split_once(' ').and_then(|(bounds, _)| bounds.split_once('-'));
         let hex = |text| usize::from_str_radix(text, 16).ok();
         let inside = bounds
             .and_then(|(start, end)| Some(hex(start)?..hex(end)?))
@@ -111,10 +102,7 @@ pub(crate) fn area(address: *const u8) -> Vec<String> {
 #[cfg(target_os = "linux")]
 pub(crate) fn has_flag(address: *const u8, flag: &str) -> bool {
     let lines = area(address);
-    let flags = lines
-        .iter()
-        .find_map(|line| line.strip_prefix("VmFlags:"))
-        .expect("its flags");
+    let flags = lines.iter().find_map(|line| line.strip_prefix("VmFlags:")).expect("its flags");
     flags.split_whitespace().any(|has| has == flag)
 }
 
@@ -122,13 +110,6 @@ pub(crate) fn has_flag(address: *const u8, flag: &str) -> bool {
 #[cfg(target_os = "linux")]
 pub(crate) fn resident(address: *const u8) -> usize {
     let lines = area(address);
-    let line = lines
-        .iter()
-        .find_map(|line| line.strip_prefix("Rss:"))
-        .expect("its size");
-    line.trim()
-        .trim_end_matches(" kB")
-        .parse::<usize>()
-        .unwrap()
-        << 10
+    let line = lines.iter().find_map(|line| line.strip_prefix("Rss:")).expect("its size");
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
 }

@@ -2,6 +2,7 @@
 //! has to give the same results. The fuzz target of the same name uses it too.
 
 use std::fs;
+use std::mem::MaybeUninit;
 use std::path::Path;
 
 use faultless::{Access, ErrorKind, Flush, Map, MapOptions, Result};
@@ -11,73 +12,33 @@ use super::naive;
 /// What happens to a map. Offsets and lengths in bytes; they need not fit.
 #[derive(Clone, Debug)]
 pub(crate) enum Operation {
-    Read {
-        at: usize,
-        len: usize,
-    },
-    ReadExact {
-        at: usize,
-        len: usize,
-    },
-    ToVec {
-        from: usize,
-        len: usize,
-    },
-    Write {
-        at: usize,
-        bytes: Vec<u8>,
-    },
-    Get {
-        at: usize,
-    },
-    Set {
-        at: usize,
-        byte: u8,
-    },
-    Load {
-        at: usize,
-    },
-    Store {
-        at: usize,
-        number: u32,
-    },
-    Move {
-        from: usize,
-        len: usize,
-        to: usize,
-    },
-    Fill {
-        from: usize,
-        len: usize,
-        byte: u8,
-    },
-    Find {
-        from: usize,
-        len: usize,
-        needle: Vec<u8>,
-    },
-    Compare {
-        from: usize,
-        len: usize,
-        to: Vec<u8>,
-    },
-    Resize {
-        len: usize,
-    },
-    Flush {
-        from: usize,
-        len: usize,
-    },
-    Reopen {
-        access: Access,
-        offset: usize,
-        len: Option<usize>,
-    },
+    Read { at: usize, len: usize },
+    ReadExact { at: usize, len: usize },
+    ToVec { from: usize, len: usize },
+    Write { at: usize, bytes: Vec<u8> },
+    Get { at: usize },
+    Set { at: usize, byte: u8 },
+    Load { at: usize },
+    Store { at: usize, number: u32 },
+    Move { from: usize, len: usize, to: usize },
+    Fill { from: usize, len: usize, byte: u8 },
+    Find { from: usize, len: usize, needle: Vec<u8> },
+    Compare { from: usize, len: usize, to: Vec<u8> },
+    Resize { len: usize },
+    Flush { from: usize, len: usize },
+    ReadStrided { at: usize, step: isize, count: usize },
+    WriteStrided { at: usize, step: isize, bytes: Vec<u8> },
+    Reopen { access: Access, offset: usize, len: Option<usize> },
 }
 
 /// Numbers of a few pages of most systems.
 fn small(number: u16) -> usize {
     usize::from(number % (1 << 14))
+}
+
+/// Steps forwards and backwards, and none.
+fn step(number: usize) -> isize {
+    number as isize % 41 - 20
 }
 
 /// Numbers and bytes of any value, from which an operation is made.
@@ -86,54 +47,30 @@ pub(crate) type Raw = (u8, u16, u16, u16, Vec<u8>);
 impl From<Raw> for Operation {
     fn from((which, a, b, c, bytes): Raw) -> Self {
         let [a, b, c] = [a, b, c].map(small);
-        match which % 16 {
+        match which % 18 {
             0 => Self::Read { at: a, len: b },
             1 => Self::ReadExact { at: a, len: b },
             2 => Self::ToVec { from: a, len: b },
             3 => Self::Write { at: a, bytes },
             4 => Self::Get { at: a },
-            5 => Self::Set {
-                at: a,
-                byte: b as u8,
-            },
+            5 => Self::Set { at: a, byte: b as u8 },
             6 => Self::Load { at: a },
-            7 => Self::Store {
-                at: a,
-                number: (b << 16 | c) as u32,
-            },
-            8 => Self::Move {
-                from: a,
-                len: b,
-                to: c,
-            },
-            9 => Self::Fill {
-                from: a,
-                len: b,
-                byte: c as u8,
-            },
-            10 => Self::Find {
-                from: a,
-                len: b,
-                needle: bytes,
-            },
-            11 => Self::Compare {
-                from: a,
-                len: b,
-                to: bytes,
-            },
+            7 => Self::Store { at: a, number: (b << 16 | c) as u32 },
+            8 => Self::Move { from: a, len: b, to: c },
+            9 => Self::Fill { from: a, len: b, byte: c as u8 },
+            10 => Self::Find { from: a, len: b, needle: bytes },
+            11 => Self::Compare { from: a, len: b, to: bytes },
             12 => Self::Resize { len: a },
             13 => Self::Flush { from: a, len: b },
+            14 => Self::ReadStrided { at: a, step: step(c), count: b },
+            15 => Self::WriteStrided { at: a, step: step(c), bytes },
             _ => {
                 let access = match c % 4 {
                     0 => Access::Read,
                     1 => Access::CopyOnWrite,
                     _ => Access::Write,
                 };
-                Self::Reopen {
-                    access,
-                    offset: a,
-                    len: (c & 4 == 0).then_some(b),
-                }
+                Self::Reopen { access, offset: a, len: (c & 4 == 0).then_some(b) }
             }
         }
     }
@@ -159,35 +96,16 @@ impl<'path> Pair<'path> {
         let bytes = content(len);
         fs::write(path, &bytes).unwrap();
         let map = MapOptions::new().access(Access::Write).open(path).unwrap();
-        let home = Home::File {
-            path,
-            bytes: bytes.clone(),
-        };
-        Self {
-            map,
-            bytes,
-            access: Access::Write,
-            offset: 0,
-            home,
-        }
+        let home = Home::File { path, bytes: bytes.clone() };
+        Self { map, bytes, access: Access::Write, offset: 0, home }
     }
 
     /// Anonymous memory of about `len` bytes.
     pub(crate) fn with_memory(len: u16, shared: bool) -> Self {
         let bytes = content(len);
-        let map = MapOptions::new()
-            .len(bytes.len())
-            .shared(shared)
-            .map_anonymous()
-            .unwrap();
+        let map = MapOptions::new().len(bytes.len()).shared(shared).map_anonymous().unwrap();
         map.write_at(0, &bytes).unwrap();
-        Self {
-            map,
-            bytes,
-            access: Access::Write,
-            offset: 0,
-            home: Home::Memory { shared },
-        }
+        Self { map, bytes, access: Access::Write, offset: 0, home: Home::Memory { shared } }
     }
 
     /// Does it to both, and compares the results.
@@ -235,10 +153,8 @@ impl<'path> Pair<'path> {
                 self.change(result, at, 1, |place| place[0] = byte);
             }
             Operation::Load { at } => {
-                let expected: Option<[u8; 4]> = self
-                    .bytes
-                    .get(at..at + 4)
-                    .map(|bytes| bytes.try_into().unwrap());
+                let expected: Option<[u8; 4]> =
+                    self.bytes.get(at..at + 4).map(|bytes| bytes.try_into().unwrap());
                 self.same(self.map.load_le(at), expected.map(u32::from_le_bytes));
                 self.same(self.map.load_be(at), expected.map(i32::from_be_bytes));
             }
@@ -247,11 +163,7 @@ impl<'path> Pair<'path> {
                 let bytes = number.to_be_bytes();
                 self.change(result, at, 4, |place| place.copy_from_slice(&bytes));
             }
-            Operation::Move {
-                from,
-                len: count,
-                to,
-            } => {
+            Operation::Move { from, len: count, to } => {
                 let result = self.map.copy_within(from..from + count, to);
                 let copy = self.bytes.get(from..from + count).map(<[u8]>::to_vec);
                 let fits = copy.is_some();
@@ -264,11 +176,7 @@ impl<'path> Pair<'path> {
                 let result = self.map.fill(from..from + len, byte);
                 self.change(result, from, len, |place| place.fill(byte));
             }
-            Operation::Find {
-                from,
-                len,
-                ref needle,
-            } => self.find(from, len, needle),
+            Operation::Find { from, len, ref needle } => self.find(from, len, needle),
             Operation::Compare { from, len, ref to } => {
                 let expected = self.bytes.get(from..from + len).map(|bytes| bytes.cmp(to));
                 self.same(self.map.compare(from..from + len, to), expected);
@@ -280,11 +188,34 @@ impl<'path> Pair<'path> {
                 self.same(result, inside.then_some(()));
                 self.check();
             }
-            Operation::Reopen {
-                access,
-                offset,
-                len,
-            } => self.reopen(access, offset, len),
+            Operation::ReadStrided { at, step, count } => {
+                let count = count % 100;
+                let mut found = vec![MaybeUninit::new(0xAA); count];
+                let result = self.map.read_strided_at(at, step, &mut found);
+                match self.places(at, step, count) {
+                    _ if step == 0 => assert_kind(result, ErrorKind::InvalidInput),
+                    Some(places) => {
+                        let expected: Vec<u8> =
+                            places.into_iter().map(|at| self.bytes[at]).collect();
+                        naive::assert_same(result.unwrap(), &expected);
+                    }
+                    None => assert_kind(result, ErrorKind::OutOfRange),
+                }
+            }
+            Operation::WriteStrided { at, step, ref bytes } => {
+                let result = self.map.write_strided_at(at, step, bytes);
+                let places = self.places(at, step, bytes.len());
+                if step == 0 && self.access != Access::Read {
+                    return assert_kind(result, ErrorKind::InvalidInput);
+                }
+                let all = if places.is_some() { 0 } else { len + 1 };
+                self.change(result, all, len, |map| {
+                    for (at, &byte) in places.unwrap_or_default().into_iter().zip(bytes) {
+                        map[at] = byte;
+                    }
+                });
+            }
+            Operation::Reopen { access, offset, len } => self.reopen(access, offset, len),
         }
         assert_eq!(self.map.len(), self.bytes.len());
     }
@@ -297,17 +228,17 @@ impl<'path> Pair<'path> {
         };
         self.same(map.find(needle, range.clone()), place(naive::find));
         self.same(map.rfind(needle, range.clone()), place(naive::rfind));
-        let all: Option<Vec<usize>> = bytes.map(|bytes| {
-            naive::find_all(bytes, needle)
-                .into_iter()
-                .map(|at| from + at)
-                .collect()
-        });
+        let all: Option<Vec<usize>> = bytes
+            .map(|bytes| naive::find_all(bytes, needle).into_iter().map(|at| from + at).collect());
         self.same(map.count(needle, range.clone()), all.as_ref().map(Vec::len));
-        self.same(
-            map.find_iter(needle, range).and_then(Iterator::collect),
-            all,
-        );
+        self.same(map.find_iter(needle, range).and_then(Iterator::collect), all);
+    }
+
+    /// The places that steps lead to, if all are inside the map.
+    fn places(&self, at: usize, step: isize, count: usize) -> Option<Vec<usize>> {
+        (0..count as isize)
+            .map(|nth| at.checked_add_signed(nth * step).filter(|&at| at < self.bytes.len()))
+            .collect()
     }
 
     fn resize(&mut self, len: usize) {
@@ -338,9 +269,7 @@ impl<'path> Pair<'path> {
         if let Some(len) = len {
             options.len(len);
         }
-        let part = bytes
-            .get(offset..)
-            .and_then(|rest| rest.get(..len.unwrap_or(rest.len())));
+        let part = bytes.get(offset..).and_then(|rest| rest.get(..len.unwrap_or(rest.len())));
         match (options.open(path), part) {
             (Ok(map), Some(part)) => {
                 self.bytes = part.to_vec();

@@ -29,16 +29,8 @@ fn places(bytes: &[u8], needle: &[u8]) -> impl Iterator<Item = usize> {
 #[track_caller]
 pub(crate) fn assert_same(found: &[u8], expected: &[u8]) {
     assert_eq!(found.len(), expected.len(), "as many bytes");
-    let differs = found
-        .iter()
-        .zip(expected)
-        .position(|(found, expected)| found != expected);
+    let differs = found.iter().zip(expected).position(|(found, expected)| found != expected);
     if let Some(at) = differs {
-        panic!(
-            "byte {at} of {} is {}, not {}",
-            found.len(),
-            found[at],
-            expected[at]
-        );
+        panic!("byte {at} of {} is {}, not {}", found.len(), found[at], expected[at]);
     }
 }

@@ -23,23 +23,23 @@ enum End {
 /// to consist of this call.
 #[track_caller]
 pub(crate) fn in_child(body: impl Fn()) {
-    expect(End::Finished, &[], body);
+    expect(&End::Finished, &[], body);
 }
 
 #[track_caller]
 pub(crate) fn in_child_with(variables: &[(&str, &str)], body: impl Fn()) {
-    expect(End::Finished, variables, body);
+    expect(&End::Finished, variables, body);
 }
 
 /// Runs the calling test in a process of its own, which the signal ends.
 #[track_caller]
 pub(crate) fn dies_by(signal: i32, body: impl Fn()) {
-    expect(End::Signal(signal), &[], body);
+    expect(&End::Signal(signal), &[], body);
 }
 
 #[track_caller]
 pub(crate) fn dies_by_with(signal: i32, variables: &[(&str, &str)], body: impl Fn()) {
-    expect(End::Signal(signal), variables, body);
+    expect(&End::Signal(signal), variables, body);
 }
 
 /// Ends a child whose case this machine cannot show.
@@ -50,7 +50,7 @@ pub(crate) fn skip(reason: &str) -> ! {
 }
 
 #[track_caller]
-fn expect<F: Fn()>(expected: End, variables: &[(&str, &str)], body: F) {
+fn expect<F: Fn()>(expected: &End, variables: &[(&str, &str)], body: F) {
     // The path of the calling test's closure: `crate::test::{{closure}}`.
     let name = std::any::type_name::<F>();
     let name = name.split_once("::").map_or(name, |(_, path)| path);
@@ -65,7 +65,7 @@ fn expect<F: Fn()>(expected: End, variables: &[(&str, &str)], body: F) {
         show(name, &said);
         return;
     }
-    assert_eq!(end, expected, "{name} said:\n{said}");
+    assert_eq!(&end, expected, "{name} said:\n{said}");
 }
 
 #[allow(clippy::print_stderr, reason = "a skip has to be seen")]
@@ -77,13 +77,7 @@ fn show(name: &str, said: &str) {
 
 fn run(name: &str, variables: &[(&str, &str)]) -> (End, String) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            name,
-            "--exact",
-            "--nocapture",
-            "--include-ignored",
-            "--test-threads=1",
-        ])
+        .args([name, "--exact", "--nocapture", "--include-ignored", "--test-threads=1"])
         .env(CASE, name)
         .env("RUST_BACKTRACE", "0")
         .envs(variables.iter().copied())
@@ -120,10 +114,7 @@ fn run(name: &str, variables: &[(&str, &str)]) -> (End, String) {
 }
 
 fn no_core_file() {
-    let none = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: sets a limit of this process.
     unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const none) };
 }

@@ -14,27 +14,14 @@ pub(crate) fn mount_point() -> PathBuf {
     let folder = std::env::temp_dir().join(format!("faultless-{}", std::process::id()));
     // SAFETY: changes what this thread, and those it starts, see mounted.
     if unsafe { libc::unshare(libc::CLONE_NEWNS) } == -1 {
-        skip(&format!(
-            "no namespace of mounts: {}",
-            io::Error::last_os_error()
-        ));
+        skip(&format!("no namespace of mounts: {}", io::Error::last_os_error()));
     }
     let private = libc::MS_REC | libc::MS_PRIVATE;
     // SAFETY: the strings live.
-    let done = unsafe {
-        libc::mount(
-            ptr::null(),
-            c"/".as_ptr(),
-            ptr::null(),
-            private,
-            ptr::null(),
-        )
-    };
+    let done =
+        unsafe { libc::mount(ptr::null(), c"/".as_ptr(), ptr::null(), private, ptr::null()) };
     if done == -1 {
-        skip(&format!(
-            "cannot keep mounts private: {}",
-            io::Error::last_os_error()
-        ));
+        skip(&format!("cannot keep mounts private: {}", io::Error::last_os_error()));
     }
     std::fs::create_dir_all(&folder).unwrap();
     // The folder itself goes at once: it lies under a file system of this
@@ -60,21 +47,12 @@ pub(crate) fn mount(source: &str, folder: &Path, kind: &CStr, options: &str) -> 
 
 /// Runs a command; its output is the reason if the machine cannot.
 pub(crate) fn run_or_skip(command: &str, arguments: &[&str]) {
-    let path = format!(
-        "{}:/usr/sbin:/sbin",
-        std::env::var("PATH").unwrap_or_default()
-    );
-    match Command::new(command)
-        .args(arguments)
-        .env("PATH", path)
-        .output()
-    {
+    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+    match Command::new(command).args(arguments).env("PATH", path).output() {
         Ok(output) if output.status.success() => {}
         Ok(output) => skip(&format!(
             "{command} failed: {}",
-            String::from_utf8_lossy(&output.stderr)
-                .trim()
-                .replace('\n', "; ")
+            String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ")
         )),
         Err(error) => skip(&format!("no {command}: {error}")),
     }

@@ -37,26 +37,13 @@ pub(crate) struct FailingFile {
 impl FailingFile {
     /// Mounts it at `folder`, with a file of `len` bytes of the pattern.
     pub(crate) fn mount(folder: &Path, len: usize) -> std::io::Result<Self> {
-        let device = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open("/dev/fuse")?;
-        let options = format!(
-            "fd={},rootmode=40000,user_id=0,group_id=0",
-            device.as_raw_fd()
-        );
+        let device = OpenOptions::new().read(true).write(true).open("/dev/fuse")?;
+        let options = format!("fd={},rootmode=40000,user_id=0,group_id=0", device.as_raw_fd());
         super::disks::mount("faultless-test", folder, c"fuse", &options)?;
         let is_bad: Arc<Mutex<IsBad>> = Arc::new(Mutex::new(Box::new(|_| false)));
-        let server = Server {
-            device,
-            bytes: pattern_of(0..len),
-            is_bad: Arc::clone(&is_bad),
-        };
+        let server = Server { device, bytes: pattern_of(0..len), is_bad: Arc::clone(&is_bad) };
         std::thread::spawn(move || server.serve());
-        Ok(Self {
-            path: folder.join("file"),
-            is_bad,
-        })
+        Ok(Self { path: folder.join("file"), is_bad })
     }
 
     /// Reading a page with a number that `is_bad` is an input/output error from
@@ -136,13 +123,7 @@ impl Server {
             INIT => {
                 // Version 7.31, nothing read ahead, no extras.
                 let reply = reply.u32(7).u32(31).u32(4096).u32(0);
-                Ok(reply
-                    .u16(16)
-                    .u16(12)
-                    .u32(1 << 17)
-                    .u32(1)
-                    .u16(32)
-                    .zeros(64 - 30))
+                Ok(reply.u16(16).u16(12).u32(1 << 17).u32(1).u16(32).zeros(64 - 30))
             }
             LOOKUP if node == ROOT && body == b"file\0" => {
                 let reply = reply.u64(FILE).u64(0).u64(3600).u64(3600).u32(0).u32(0);
@@ -166,11 +147,7 @@ impl Server {
             ROOT => (libc::S_IFDIR | 0o755, 0),
             _ => (libc::S_IFREG | 0o444, self.bytes.len() as u64),
         };
-        let reply = reply
-            .u64(node)
-            .u64(len)
-            .u64(len.div_ceil(512))
-            .zeros(24 + 12);
+        let reply = reply.u64(node).u64(len).u64(len.div_ceil(512)).zeros(24 + 12);
         reply.u32(mode).u32(1).zeros(12).u32(4096).u32(0)
     }
 
@@ -178,7 +155,7 @@ impl Server {
         let end = (offset + len).min(self.bytes.len());
         let page = faultless::page_size();
         let is_bad = self.is_bad.lock().unwrap();
-        if (offset / page..end.div_ceil(page)).any(|page| is_bad(page)) {
+        if (offset / page..end.div_ceil(page)).any(&*is_bad) {
             return Err(libc::EIO);
         }
         Ok(Reply(self.bytes[offset.min(end)..end].to_vec()))

@@ -5,6 +5,7 @@
 pub(crate) mod child;
 pub(crate) mod disks;
 pub(crate) mod fuse;
+pub(crate) mod handlers;
 pub(crate) mod operations;
 pub(crate) mod signals;
 
@@ -26,11 +27,7 @@ pub(crate) const RUN_BYTE: u8 = 0xF0;
 pub(crate) fn pattern(offset: usize) -> u8 {
     let place = offset % PERIOD;
     // A different step in each part, so that no long part repeats.
-    if place < RUN {
-        RUN_BYTE
-    } else {
-        (place * (1 + place / 239) % 239) as u8 + 1
-    }
+    if place < RUN { RUN_BYTE } else { (place * (1 + place / 239) % 239) as u8 + 1 }
 }
 
 pub(crate) fn pattern_of(range: Range<usize>) -> Vec<u8> {
@@ -58,26 +55,14 @@ impl PatternFile {
     }
 
     pub(crate) fn at(path: PathBuf, len: usize) -> Self {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&path);
-        Self {
-            path,
-            ..Self::on(file.unwrap(), len)
-        }
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path);
+        Self { path, ..Self::on(file.unwrap(), len) }
     }
 
     /// Fills an open file with the pattern.
     pub(crate) fn on(file: File, len: usize) -> Self {
-        let file = Self {
-            file,
-            path: PathBuf::new(),
-            len,
-            _folder: None,
-        };
+        let file = Self { file, path: PathBuf::new(), len, _folder: None };
         file.regrow();
         file
     }
@@ -120,10 +105,7 @@ pub(crate) fn fault_of<T: std::fmt::Debug>(result: Result<T, Error>) -> Fault {
 #[track_caller]
 pub(crate) fn assert_truncated<T: std::fmt::Debug>(result: Result<T, Error>, offset: usize) {
     let fault = fault_of(result);
-    assert_eq!(
-        (fault.offset, fault.reason),
-        (offset, FaultReason::Truncated)
-    );
+    assert_eq!((fault.offset, fault.reason), (offset, FaultReason::Truncated));
 }
 
 /// As [`assert_truncated`], where the error may name any byte from the file's end
@@ -136,11 +118,7 @@ pub(crate) fn assert_truncated_in<T: std::fmt::Debug>(
 ) {
     let fault = fault_of(result);
     assert_eq!(fault.reason, FaultReason::Truncated);
-    assert!(
-        (end..=at).contains(&fault.offset),
-        "{end}..={at} has not {}",
-        fault.offset
-    );
+    assert!((end..=at).contains(&fault.offset), "{end}..={at} has not {}", fault.offset);
 }
 
 /// Says, when it is dropped, that others are to stop: also when a test panics.
@@ -167,8 +145,5 @@ pub(crate) fn raw_set(map: &Map, offset: usize, byte: u8) {
 
 /// How many areas of memory the process has.
 pub(crate) fn areas() -> usize {
-    std::fs::read_to_string("/proc/self/maps")
-        .unwrap()
-        .lines()
-        .count()
+    std::fs::read_to_string("/proc/self/maps").unwrap().lines().count()
 }

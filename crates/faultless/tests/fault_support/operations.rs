@@ -20,30 +20,18 @@ pub(crate) struct Operation {
 }
 
 const fn reads(name: &'static str, run: Run) -> Operation {
-    Operation {
-        name,
-        writes: false,
-        run,
-    }
+    Operation { name, writes: false, run }
 }
 
 const fn writes(name: &'static str, run: Run) -> Operation {
-    Operation {
-        name,
-        writes: true,
-        run,
-    }
+    Operation { name, writes: true, run }
 }
 
 /// What a cursor's operation failed with: our own error, inside one of `std`.
 fn ours(error: std::io::Error) -> Error {
     let shown = error.to_string();
-    let inner = error
-        .into_inner()
-        .unwrap_or_else(|| panic!("not of this crate: {shown}"));
-    *inner
-        .downcast::<Error>()
-        .unwrap_or_else(|_| panic!("not of this crate: {shown}"))
+    let inner = error.into_inner().unwrap_or_else(|| panic!("not of this crate: {shown}"));
+    *inner.downcast::<Error>().unwrap_or_else(|_| panic!("not of this crate: {shown}"))
 }
 
 fn expected(lead: usize, range: &Range<usize>) -> Vec<u8> {
@@ -52,16 +40,10 @@ fn expected(lead: usize, range: &Range<usize>) -> Vec<u8> {
 
 #[track_caller]
 fn check(bytes: &[u8], lead: usize, range: &Range<usize>) {
-    let wrong = bytes
-        .iter()
-        .zip(lead + range.start..)
-        .position(|(&byte, at)| byte != pattern(at));
+    let wrong = bytes.iter().zip(lead + range.start..).position(|(&byte, at)| byte != pattern(at));
     if let Some(wrong) = wrong {
         let zeros = bytes[wrong..].iter().take_while(|&&byte| byte == 0).count();
-        panic!(
-            "wrong byte at {} of {range:?}; {zeros} zeros there",
-            range.start + wrong
-        );
+        panic!("wrong byte at {} of {range:?}; {zeros} zeros there", range.start + wrong);
     }
     assert_eq!(bytes.len(), range.len());
 }
@@ -106,11 +88,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     }),
     reads("read_exact_uninit_at", |map, lead, range| {
         let mut bytes = vec![std::mem::MaybeUninit::uninit(); range.len()];
-        check(
-            map.read_exact_uninit_at(range.start, &mut bytes)?,
-            lead,
-            &range,
-        );
+        check(map.read_exact_uninit_at(range.start, &mut bytes)?, lead, &range);
         Ok(())
     }),
     reads("to_vec", |map, lead, range| {
@@ -153,18 +131,13 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     }),
     reads("count", |map, lead, range| {
         assert_eq!(map.count(&[0], range.clone())?, 0, "zeros");
-        let runs = expected(lead, &range)
-            .iter()
-            .filter(|&&byte| byte == RUN_BYTE)
-            .count();
+        let runs = expected(lead, &range).iter().filter(|&&byte| byte == RUN_BYTE).count();
         assert_eq!(map.count(&[RUN_BYTE], range)?, runs);
         Ok(())
     }),
     reads("find_iter", |map, lead, range| {
         let mut wanted = expected(lead, &range);
-        wanted
-            .iter_mut()
-            .for_each(|byte| *byte = u8::from(*byte == 7));
+        wanted.iter_mut().for_each(|byte| *byte = u8::from(*byte == 7));
         let wanted = wanted.iter().zip(range.clone()).filter(|&(&is, _)| is == 1);
         let mut found = map.find_iter(&[7], range)?;
         for (_, at) in wanted {
@@ -203,14 +176,9 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         check(&bytes, lead, &(range.start..end));
         Ok(())
     }),
-    writes("write_at", |map, lead, range| {
-        map.write_at(range.start, &expected(lead, &range))
-    }),
+    writes("write_at", |map, lead, range| map.write_at(range.start, &expected(lead, &range))),
     writes("set", |map, lead, range| {
-        range
-            .rev()
-            .step_by(509)
-            .try_for_each(|at| map.set(at, pattern(lead + at)))
+        range.rev().step_by(509).try_for_each(|at| map.set(at, pattern(lead + at)))
     }),
     writes("store", |map, lead, range| {
         for at in (range.start..range.end - 16).rev().step_by(977) {
@@ -235,15 +203,9 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     }),
     writes("Cursor::write", |map, lead, range| {
         let mut cursor = map.cursor();
-        cursor
-            .seek(SeekFrom::Start(range.start as u64))
-            .map_err(ours)?;
+        cursor.seek(SeekFrom::Start(range.start as u64)).map_err(ours)?;
         cursor.write_all(&expected(lead, &range)).map_err(ours)
     }),
-    writes("flush", |map, _, range| {
-        map.flush_range(range, faultless::Flush::SYNC)
-    }),
-    writes("Cursor::flush", |map, _, _| {
-        map.cursor().flush().map_err(ours)
-    }),
+    writes("flush", |map, _, range| map.flush_range(range, faultless::Flush::SYNC)),
+    writes("Cursor::flush", |map, _, _| map.cursor().flush().map_err(ours)),
 ];

@@ -38,11 +38,7 @@ pub(crate) fn install(handler: usize, flags: i32, masked: &[i32]) -> libc::sigac
 }
 
 pub(crate) fn install_info(handler: Action, flags: i32, masked: &[i32]) -> libc::sigaction {
-    install(
-        handler as *const () as usize,
-        flags | libc::SA_SIGINFO,
-        masked,
-    )
+    install(handler as *const () as usize, flags | libc::SA_SIGINFO, masked)
 }
 
 pub(crate) fn install_plain(

@@ -70,24 +70,17 @@ static FORK_WATCHED: AtomicBool = AtomicBool::new(false);
 /// Sees to it that failing pages come to us first. `false`: they do not, and
 /// maps made now are not guarded.
 pub(crate) fn install() -> bool {
-    FAULT_SIGNALS
-        .iter()
-        .zip(&SIGNALS)
-        .all(|(&number, signal)| own(number, signal))
+    FAULT_SIGNALS.iter().zip(&SIGNALS).all(|(&number, signal)| own(number, signal))
 }
 
 /// Whether this process has had a handler of ours.
 pub(crate) fn was_installed() -> bool {
-    SIGNALS
-        .iter()
-        .any(|signal| signal.installed.load(Ordering::Relaxed) != 0)
+    SIGNALS.iter().any(|signal| signal.installed.load(Ordering::Relaxed) != 0)
 }
 
 /// Whether failing pages come to us first, now.
 pub(crate) fn is_installed() -> bool {
-    FAULT_SIGNALS
-        .iter()
-        .all(|&number| query(number).is_some_and(|action| ours(&action).is_some()))
+    FAULT_SIGNALS.iter().all(|&number| query(number).is_some_and(|action| ours(&action).is_some()))
 }
 
 fn query(number: i32) -> Option<libc::sigaction> {
@@ -100,9 +93,7 @@ fn query(number: i32) -> Option<libc::sigaction> {
 
 /// The number of our handler that an action is, if it is one of ours.
 fn ours(action: &libc::sigaction) -> Option<usize> {
-    HANDLERS
-        .iter()
-        .position(|&handler| action.sa_sigaction == handler as *const () as usize)
+    HANDLERS.iter().position(|&handler| action.sa_sigaction == handler as *const () as usize)
 }
 
 fn own(number: i32, signal: &Signal) -> bool {
@@ -147,9 +138,7 @@ fn take(number: i32, signal: &Signal) -> bool {
             // SAFETY: the handler of this number was never installed, so nobody
             // reads the cell.
             unsafe { (*signal.before.0[installed].get()).write(now) };
-            signal
-                .installed
-                .store(installed as u8 + 1, Ordering::Release);
+            signal.installed.store(installed as u8 + 1, Ordering::Release);
             installed
         }
         None => return false,
@@ -172,9 +161,7 @@ fn watch_forks() {
     extern "C" fn child() {
         REGISTRY.after_fork();
         INSTALLING.store(false, Ordering::Relaxed);
-        PASSING
-            .iter()
-            .for_each(|place| place.who.store(0, Ordering::Relaxed));
+        PASSING.iter().for_each(|place| place.who.store(0, Ordering::Relaxed));
     }
     if !FORK_WATCHED.swap(true, Ordering::Relaxed) {
         // SAFETY: the function only stores to atomics.
@@ -220,9 +207,7 @@ unsafe fn raised_by_faulthandler(info: *const libc::siginfo_t) -> bool {
     let own = unsafe { (*info).si_pid() == libc::getpid() };
     // While this thread hands a signal on, it is that one which is raised anew.
     let thread = thread_id();
-    let passing = PASSING
-        .iter()
-        .any(|place| place.who.load(Ordering::Relaxed) >> 3 == thread);
+    let passing = PASSING.iter().any(|place| place.who.load(Ordering::Relaxed) >> 3 == thread);
     own && !passing && !REGISTRY.is_empty() && !RAISED.swap(true, Ordering::Relaxed)
 }
 
@@ -297,14 +282,7 @@ pub(crate) fn plant_canary(slot: &Slot, range: &Range, file_offset: u64) -> bool
         }
         // SAFETY: the system chooses an address that nothing else uses.
         let page = unsafe {
-            super::mmap(
-                ptr::null_mut(),
-                range.unit,
-                protection,
-                flags,
-                range.fd,
-                file_offset,
-            )
+            super::mmap(ptr::null_mut(), range.unit, protection, flags, range.fd, file_offset)
         };
         page.ok().map(|page| page.as_ptr().expose_provenance())
     };
@@ -362,11 +340,7 @@ fn other_reason(slot: &Slot, range: &Range, offset: u64, code: i32) -> Option<Fa
         }
     }
     let short = range.huge || no_space_left(range.fd);
-    Some(if short {
-        FaultReason::NoSpace
-    } else {
-        FaultReason::Io
-    })
+    Some(if short { FaultReason::NoSpace } else { FaultReason::Io })
 }
 
 fn zero(range: &Range, lo: u64, hi: u64) -> bool {
@@ -400,34 +374,18 @@ pub(crate) fn restore(range: &Range, lo: u64, hi: u64, reason: FaultReason) -> u
         let mut byte = 0u8;
         // SAFETY: reads one byte into a variable.
         let read = unsafe {
-            super::pread_call(
-                range.fd,
-                (&raw mut byte).cast(),
-                1,
-                offset as super::FileOffset,
-            )
+            super::pread_call(range.fd, (&raw mut byte).cast(), 1, offset as super::FileOffset)
         };
         if read == -1 || reason == FaultReason::NoSpace && no_space_left(range.fd) {
             return lo;
         }
     }
     let (from, to) = range.bytes(lo, up_to);
-    let flags = if range.shared {
-        libc::MAP_SHARED
-    } else {
-        libc::MAP_PRIVATE
-    };
+    let flags = if range.shared { libc::MAP_SHARED } else { libc::MAP_PRIVATE };
     let address = ptr::with_exposed_provenance_mut::<u8>(range.start + from);
     // SAFETY: the part lies in a live map, and holds zero pages since a fault.
-    let mapped = unsafe {
-        map_over(
-            address,
-            to - from,
-            range.protection,
-            flags,
-            Some((range.fd, offset)),
-        )
-    };
+    let mapped =
+        unsafe { map_over(address, to - from, range.protection, flags, Some((range.fd, offset))) };
     if mapped.is_ok() { up_to } else { lo }
 }
 
@@ -445,11 +403,7 @@ struct Passing {
 }
 
 static PASSING: [Passing; 16] = [const {
-    Passing {
-        who: AtomicU32::new(0),
-        info: AtomicUsize::new(0),
-        frame: AtomicUsize::new(0),
-    }
+    Passing { who: AtomicU32::new(0), info: AtomicUsize::new(0), frame: AtomicUsize::new(0) }
 }; 16];
 
 /// Notes that `thread` hands a signal on from our handler `nth`. `None`: it is
@@ -460,9 +414,7 @@ fn pass(thread: u32, nth: usize, info: usize) -> Option<Option<&'static Passing>
     let frame = (&raw const here).addr();
     // Thread ids have 22 bits on Linux at most.
     let who = thread << 3 | nth as u32;
-    let mine = PASSING
-        .iter()
-        .find(|place| place.who.load(Ordering::Relaxed) == who);
+    let mine = PASSING.iter().find(|place| place.who.load(Ordering::Relaxed) == who);
     if let Some(place) = mine {
         // A nested call lies deeper in the stack than the one that it is in.
         let nested = place.info.load(Ordering::Relaxed) == info
@@ -473,10 +425,7 @@ fn pass(thread: u32, nth: usize, info: usize) -> Option<Option<&'static Passing>
     }
     let place = mine.or_else(|| {
         PASSING.iter().find(|place| {
-            place
-                .who
-                .compare_exchange(0, who, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
+            place.who.compare_exchange(0, who, Ordering::Relaxed, Ordering::Relaxed).is_ok()
         })
     });
     if let Some(place) = place {
@@ -495,9 +444,7 @@ unsafe fn hand_on<const NTH: usize>(
     info: *mut libc::siginfo_t,
     context: *mut libc::c_void,
 ) {
-    let signal = SIGNALS
-        .iter()
-        .find(|signal| signal.number.load(Ordering::Relaxed) == number);
+    let signal = SIGNALS.iter().find(|signal| signal.number.load(Ordering::Relaxed) == number);
     let Some(signal) = signal else { return };
     // SAFETY: the system gave a valid `info`.
     let repeats = unsafe { repeats((*info).si_code) };
@@ -590,10 +537,7 @@ mod system {
     /// misaligned (`BUS_ADRALN`) or memory that went bad elsewhere
     /// (`BUS_MCEERR_AO`) does not.
     pub(super) fn is_page_failure(code: i32) -> bool {
-        matches!(
-            code,
-            libc::BUS_ADRERR | libc::BUS_OBJERR | libc::BUS_MCEERR_AR
-        )
+        matches!(code, libc::BUS_ADRERR | libc::BUS_OBJERR | libc::BUS_MCEERR_AR)
     }
 
     /// Whether the signal came from an instruction, which will bring it again.

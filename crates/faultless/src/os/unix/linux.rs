@@ -22,9 +22,7 @@ pub(super) const FAULT_SIGNALS: &[i32] = &[libc::SIGBUS];
 /// The flags for pages of a pool of huge ones, of `1 << shift` bytes or of the
 /// pool's default size.
 pub(crate) fn huge_flags(shift: Option<u32>) -> Option<i32> {
-    let shift = i32::try_from(shift.unwrap_or(0))
-        .ok()
-        .filter(|&shift| shift < 64)?;
+    let shift = i32::try_from(shift.unwrap_or(0)).ok().filter(|&shift| shift < 64)?;
     Some(libc::MAP_HUGETLB | shift << libc::MAP_HUGE_SHIFT)
 }
 
@@ -44,9 +42,7 @@ fn default_huge_page() -> usize {
     std::fs::read_to_string("/proc/meminfo")
         .ok()
         .and_then(|text| {
-            let line = text
-                .lines()
-                .find(|line| line.starts_with("Hugepagesize:"))?;
+            let line = text.lines().find(|line| line.starts_with("Hugepagesize:"))?;
             line.split_whitespace().nth(1)?.parse::<usize>().ok()
         })
         .map_or(2 << 20, |kilobytes| kilobytes << 10)
@@ -106,10 +102,7 @@ pub(crate) fn remap(mapping: Mapping, len: usize) -> Result<Mapping, (Mapping, i
             Ok(unsafe { Mapping::new(moved, len) })
         }
         // SAFETY: the system left it as it was.
-        _ => Err((
-            unsafe { Mapping::new(base, old) },
-            io::Error::last_os_error(),
-        )),
+        _ => Err((unsafe { Mapping::new(base, old) }, io::Error::last_os_error())),
     }
 }
 

@@ -39,11 +39,7 @@ pub(crate) const INVALIDATE: i32 = libc::MS_INVALIDATE;
 
 /// Turns the result of a call that answers -1 into a `Result`.
 fn check(result: libc::c_int) -> io::Result<()> {
-    if result == -1 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 pub(crate) fn page_size() -> usize {
@@ -88,14 +84,7 @@ pub(crate) fn map(request: &Request, file: Option<BorrowedFile<'_>>) -> io::Resu
     // that would have it take the null pointer as a place are refused by
     // `MapOptions`.
     let base = unsafe {
-        mmap(
-            std::ptr::null_mut(),
-            len,
-            request.protection,
-            request.flags,
-            fd,
-            request.file_offset,
-        )
+        mmap(std::ptr::null_mut(), len, request.protection, request.flags, fd, request.file_offset)
     }?;
     // SAFETY: the system just made it.
     Ok(unsafe { Mapping::new(base, len) })
@@ -115,16 +104,8 @@ unsafe fn mmap(
     offset: u64,
 ) -> io::Result<NonNull<u8>> {
     // SAFETY: the caller answers for the place.
-    let base = unsafe {
-        mmap_call(
-            address.cast(),
-            len,
-            protection,
-            flags,
-            fd,
-            offset as FileOffset,
-        )
-    };
+    let base =
+        unsafe { mmap_call(address.cast(), len, protection, flags, fd, offset as FileOffset) };
     if base == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }
@@ -167,17 +148,7 @@ pub(crate) unsafe fn map_over(
 ) -> io::Result<()> {
     let (fd, offset) = file.unwrap_or((-1, 0));
     // SAFETY: the caller answers for the place.
-    unsafe {
-        mmap(
-            address,
-            len,
-            protection,
-            flags | libc::MAP_FIXED,
-            fd,
-            offset,
-        )
-    }
-    .map(drop)
+    unsafe { mmap(address, len, protection, flags | libc::MAP_FIXED, fd, offset) }.map(drop)
 }
 
 pub(crate) fn flush(start: *mut u8, len: usize, flags: i32) -> io::Result<()> {
@@ -213,16 +184,9 @@ pub(crate) fn protect(mapping: &mut Mapping, protection: i32) -> io::Result<()> 
 pub(crate) fn file_info(file: BorrowedFile<'_>) -> io::Result<FileInfo> {
     let stat = stat(file.as_raw_fd())?;
     let regular = stat.st_mode & libc::S_IFMT == libc::S_IFREG;
-    let huge_page = if regular {
-        huge_page_of(file.as_raw_fd(), stat.st_blksize as usize)
-    } else {
-        None
-    };
-    Ok(FileInfo {
-        len: u64::try_from(stat.st_size).unwrap_or(0),
-        regular,
-        huge_page,
-    })
+    let huge_page =
+        if regular { huge_page_of(file.as_raw_fd(), stat.st_blksize as usize) } else { None };
+    Ok(FileInfo { len: u64::try_from(stat.st_size).unwrap_or(0), regular, huge_page })
 }
 
 /// The length of a file as the handler of faults asks it, too.
@@ -236,9 +200,7 @@ fn stat(fd: i32) -> io::Result<Stat> {
 
 /// The length in bytes of the file behind `fd`, or `None`.
 pub(crate) fn file_len_of(fd: i32) -> Option<u64> {
-    stat(fd)
-        .ok()
-        .and_then(|stat| u64::try_from(stat.st_size).ok())
+    stat(fd).ok().and_then(|stat| u64::try_from(stat.st_size).ok())
 }
 
 /// Sets a file's length. Growing allocates the new blocks if `allocate`, as far
