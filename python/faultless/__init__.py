@@ -8,9 +8,11 @@
 fails, because somebody truncated the file or the disk gave an error, raises `FaultError`.
 """
 
-from faultless import mmap
+from faultless import _signals, mmap
 from faultless._fault import FaultError
 from faultless._install import install, uninstall
 from faultless._native import ensure_guard, open, set_guard
 
 __all__ = ["FaultError", "ensure_guard", "install", "mmap", "open", "set_guard", "uninstall"]
+
+_signals.watch()

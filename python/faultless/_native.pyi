@@ -7,8 +7,6 @@ from typing import Final, Self, SupportsIndex, overload
 from _typeshed import ReadableBuffer
 from typing_extensions import disjoint_base
 
-__all__: list[str]
-
 ACCESS_DEFAULT: Final[int]
 ACCESS_READ: Final[int]
 ACCESS_WRITE: Final[int]
