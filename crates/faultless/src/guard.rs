@@ -6,7 +6,7 @@
 //! is looked at twice from then on, until it has been quiet for a while.
 
 use std::fs::File;
-use std::sync::atomic::{Ordering, compiler_fence, fence};
+use std::sync::atomic::{AtomicU32, Ordering, compiler_fence, fence};
 
 use crate::error::{Error, Result};
 use crate::fault::{Fault, FaultReason, guard_is_on};
@@ -39,16 +39,19 @@ pub(crate) struct Guard {
     bounded: bool,
     /// Whether there can be a [canary](Slot::canary).
     watched: bool,
+    /// Operations across a border of pages while there was no canary.
+    crossings: AtomicU32,
     /// Offset in the map from which on its bytes are in its last page.
     last_page: usize,
     /// Offset in the file of that page.
     last_page_in_file: u64,
 }
 
-/// From how many bytes on an operation takes so long that a file may well be cut
-/// and grow again meanwhile. A look at the [canary](Slot::canary) then is no
-/// cost, and making one, some microseconds once a map, not much.
+/// From how many bytes on an operation is worth a [canary](Slot::canary), which
+/// takes some microseconds to make.
 const LONG: usize = 64 << 10;
+/// So many shorter operations are, too, if each crosses a border of pages.
+const MANY: u32 = 8;
 
 impl Guard {
     /// Registers a new mapping, if it can fail.
@@ -62,6 +65,7 @@ impl Guard {
             needed,
             bounded: false,
             watched: false,
+            crossings: AtomicU32::new(0),
             last_page: usize::MAX,
             last_page_in_file: 0,
         };
@@ -158,7 +162,7 @@ impl Guard {
         mut look: impl FnMut() -> Look,
     ) -> Result<()> {
         let epoch = self.slot.epoch();
-        if Slot::is_sound(epoch) && span.len() < LONG {
+        if Slot::is_sound(epoch) && (!self.bounded || map.view.is_in_one_page(span)) {
             let seen = look();
             if self.is_still(epoch)
                 && (seen.last != 0 || !self.bounded || self.reaches(map, seen.span, epoch))
@@ -169,8 +173,12 @@ impl Guard {
         self.read_long(map, operation, span, epoch, &mut look)
     }
 
-    /// The same for an operation that takes long, and for any that did not end
-    /// well at once.
+    /// The same for an operation across a border of pages, and for any that did
+    /// not end well at once.
+    ///
+    /// A file that ends in the middle of the span shows zeros there and a failing
+    /// page behind them; but if it grows again before that page is touched,
+    /// nothing fails. The canary tells, or, while there is none, a second look.
     #[inline(never)]
     fn read_long(
         &self,
@@ -184,16 +192,21 @@ impl Guard {
         if !Slot::was_whole(epoch) {
             self.report(map, operation)?;
         }
-        if Slot::is_sound(epoch) && span.len() >= LONG {
-            let song = self.song();
-            if song.is_some() || !self.watched {
-                let seen = look();
-                let uncut = song.is_none_or(|song| os::guard::sings(self.slot, song));
-                let certain =
-                    seen.last != 0 || !self.bounded || self.reaches(map, seen.span, epoch);
-                if uncut && certain && self.is_still(epoch) {
-                    return Ok(());
+        if Slot::is_sound(epoch) && self.bounded && !map.view.is_in_one_page(span) {
+            let worth = span.len() >= LONG || self.crossings.load(Ordering::Relaxed) >= MANY;
+            let song = if worth || self.slot.canary() != 0 { self.song() } else { None };
+            let mut seen = look();
+            let uncut = match song {
+                Some(song) => os::guard::sings(self.slot, song),
+                None => {
+                    self.crossings.fetch_add(1, Ordering::Relaxed);
+                    seen = look();
+                    seen.same
                 }
+            };
+            let certain = seen.last != 0 || self.reaches(map, seen.span, epoch);
+            if uncut && certain && self.is_still(epoch) {
+                return Ok(());
             }
         }
         self.read_carefully(map, operation, span, look)

@@ -45,6 +45,14 @@ impl View {
         self.start.as_ptr()
     }
 
+    /// Whether no border of pages lies inside a span; pages have at least 4 KiB.
+    #[inline(always)]
+    pub(crate) fn is_in_one_page(&self, span: Span) -> bool {
+        const PAGE: usize = 4 << 10;
+        let start = self.start.as_ptr().addr().wrapping_add(span.start()) % PAGE;
+        span.len() <= PAGE - start
+    }
+
     /// The bytes of a span of this map.
     #[inline(always)]
     pub(crate) fn window(&self, span: Span) -> Window<'_> {

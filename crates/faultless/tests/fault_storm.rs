@@ -5,12 +5,12 @@
 
 mod fault_support;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use fault_support::child::{fork_running, in_child, wait};
 use fault_support::operations::OPERATIONS;
-use fault_support::{PatternFile, fault_of, page, pattern_of, raw_get};
+use fault_support::{PatternFile, Stop, fault_of, page, pattern_of, raw_get};
 use faultless::{Access, FaultReason, Map, MapOptions};
 
 const PAGES: usize = 48;
@@ -175,5 +175,50 @@ fn storm_in_memory() {
         let mut file = PatternFile::on(file, PAGES * page());
         file.path = path.into();
         storm(&file, &[0, 16 * page(), 40 * page(), page(), 47 * page(), 8 * page()], true);
+    });
+}
+
+/// Each map is used for the first time: nothing has ever failed under it that
+/// would make it careful. A file is cut, and whole again before the next page
+/// behind the cut is touched.
+#[test]
+fn storm_over_new_maps() {
+    in_child(|| {
+        let file = PatternFile::pages(PAGES);
+        let cuts = [44 * page() + 100, 45 * page() + 1000, 40 * page() + 3000];
+        let done = AtomicBool::new(false);
+        let failed = AtomicU64::new(0);
+        let end = pattern_of(40 * page()..file.len);
+        let reads = OPERATIONS.iter().filter(|operation| !operation.writes);
+        std::thread::scope(|scope| {
+            let stop = Stop(&done);
+            scope.spawn(|| {
+                use std::os::unix::fs::FileExt;
+                for cut in cuts.iter().cycle() {
+                    file.cut(*cut);
+                    file.file.write_all_at(&end[cut - 40 * page()..], *cut as u64).unwrap();
+                    if done.load(Ordering::Relaxed) {
+                        break;
+                    }
+                }
+            });
+            let until = Instant::now() + TIME;
+            for operation in reads.cycle() {
+                if Instant::now() > until {
+                    break;
+                }
+                for _ in 0..20 {
+                    let Ok(map) = MapOptions::new().len(file.len).open(&file.path) else {
+                        continue;
+                    };
+                    if let Err(error) = (operation.run)(&map, 0, 0..file.len) {
+                        fault_of(Err::<(), _>(error));
+                        failed.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            }
+            drop(stop);
+        });
+        assert!(failed.into_inner() > 10);
     });
 }

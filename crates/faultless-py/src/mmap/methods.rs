@@ -2,9 +2,10 @@
 //! the standard's, messages.
 #![deny(unsafe_code)]
 
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use faultless::Flush;
+use faultless::{ErrorKind, Flush};
 use pyo3::exceptions::{
     PyIndexError, PyNotImplementedError, PyOverflowError, PyTypeError, PyValueError,
 };
@@ -38,13 +39,38 @@ pub(super) fn check_writable(mmap: &Mmap) -> PyResult<()> {
     Ok(())
 }
 
-/// A copy of `count` bytes from `start` on, which the map has.
+/// A copy of `count` bytes from `start` on. `None`: the map has become shorter
+/// since the caller looked, who looks again.
 #[inline]
-pub(super) fn copy<'py>(py: Python<'py>, mmap: &Mmap, start: usize, count: usize) -> Returned<'py> {
-    glue::bytes(py, count, |buf| {
-        mmap.run(py, count, |map| map.read_exact_uninit_at(start, buf).map(drop))?
-            .map_err(|error| raise(py, &error))
-    })
+pub(super) fn copy<'py>(
+    py: Python<'py>,
+    mmap: &Mmap,
+    start: usize,
+    count: usize,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let read = |map: &faultless::Map, buf: &mut [_]| map.read_exact_uninit_at(start, buf).map(drop);
+    filled(py, mmap, count, read)
+}
+
+/// New bytes that `read` fills from the map; `None` as for `copy`.
+#[inline]
+pub(super) fn filled<'py>(
+    py: Python<'py>,
+    mmap: &Mmap,
+    count: usize,
+    read: impl FnOnce(&faultless::Map, &mut [MaybeUninit<u8>]) -> Result<(), faultless::Error> + Send,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let mut shrunk = false;
+    let copied = glue::bytes(py, count, |buf| {
+        mmap.run(py, count, |map| read(map, buf))?.map_err(|error| {
+            shrunk = error.kind() == ErrorKind::OutOfRange;
+            raise(py, &error)
+        })
+    });
+    match copied {
+        Err(_) if shrunk => Ok(None),
+        copied => copied.map(Some),
+    }
 }
 
 pub(super) fn close<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
@@ -237,9 +263,13 @@ pub(super) fn read<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
         }
         // The bytes are this call's from now on, whoever else reads.
         if mmap.advance(start, start + count) {
-            return copy(py, mmap, start, count).inspect_err(|_| {
-                mmap.advance(start + count, start);
-            });
+            match copy(py, mmap, start, count) {
+                Ok(Some(copied)) => return Ok(copied),
+                failed => {
+                    mmap.advance(start + count, start);
+                    failed?;
+                }
+            }
         }
     }
 }
@@ -276,9 +306,13 @@ pub(super) fn readline<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
         }
         let end = newline.map_or(len, |at| at + 1);
         if mmap.advance(start, end) {
-            return copy(py, mmap, start, end - start).inspect_err(|_| {
-                mmap.advance(end, start);
-            });
+            match copy(py, mmap, start, end - start) {
+                Ok(Some(line)) => return Ok(line),
+                failed => {
+                    mmap.advance(end, start);
+                    failed?;
+                }
+            }
         }
     }
 }

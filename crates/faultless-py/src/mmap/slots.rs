@@ -7,7 +7,7 @@ use pyo3::exceptions::{PyBufferError, PyIndexError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::{Borrowed, ffi};
 
-use super::methods::{self, check_writable, copy, out_of_range};
+use super::methods::{self, check_writable, copy, filled, out_of_range};
 use super::state::{Mmap, Use};
 use super::{on, on_hot, state};
 use crate::constants::ACCESS_READ;
@@ -83,15 +83,18 @@ fn get_slice<'py>(py: Python<'py>, mmap: &Mmap, key: &Arg<'_, 'py>) -> Returned<
     let Some(slice) = glue::unpack(key)? else {
         return Err(PyTypeError::new_err("mmap indices must be integers"));
     };
-    let len = mmap.enter(py)?.len();
-    let (start, count) = glue::adjust(len, slice);
-    if slice.2 == 1 {
-        return copy(py, mmap, start, count);
+    loop {
+        let len = mmap.enter(py)?.len();
+        let (start, count) = glue::adjust(len, slice);
+        let copied = if slice.2 == 1 {
+            copy(py, mmap, start, count)?
+        } else {
+            filled(py, mmap, count, |map, buf| map.read_strided_at(start, slice.2, buf).map(drop))?
+        };
+        if let Some(copied) = copied {
+            return Ok(copied);
+        }
     }
-    glue::bytes(py, count, |buf| {
-        mmap.run(py, count, |map| map.read_strided_at(start, slice.2, buf).map(drop))?
-            .map_err(|error| raise(py, &error))
-    })
 }
 
 unsafe extern "C" fn assign_subscript(

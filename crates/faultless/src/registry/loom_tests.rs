@@ -290,36 +290,36 @@ fn loom_a_handler_never_sees_two_maps_at_once() {
     });
 }
 
-/// A claimed slot has one owner.
-fn claim_and_release(registry: &Registry, owners: &[UnsafeCell<u32>], times: u32) {
-    for _ in 0..times {
-        let (index, slot) = registry.claim().expect("memory is not short");
-        // SAFETY: loom checks that nobody else uses it meanwhile.
-        owners[index as usize].with_mut(|owner| unsafe { *owner += 1 });
-        registry.release(index, slot, || ());
-    }
+/// Claims two slots, which nobody else may have then, and gives them back, the
+/// first one first: the head of the free ones is then what it was, and what
+/// follows it is not.
+fn claim_and_release(registry: &Registry, owners: &[UnsafeCell<u32>]) {
+    let (first, first_slot) = registry.claim().expect("memory is not short");
+    // SAFETY: loom checks that nobody else uses it meanwhile.
+    owners[first as usize].with_mut(|owner| unsafe { *owner += 1 });
+    let (second, second_slot) = registry.claim().expect("memory is not short");
+    assert_ne!(first, second);
+    registry.release(first, first_slot, || ());
+    // SAFETY: as above.
+    owners[second as usize].with_mut(|owner| unsafe { *owner += 1 });
+    registry.release(second, second_slot, || ());
 }
 
 #[test]
 fn loom_no_slot_is_handed_out_twice() {
-    model(|| {
+    model_with(2, || {
         let registry = Arc::new(Registry::new());
         let owners: Arc<[UnsafeCell<u32>; 4]> =
             Arc::new(std::array::from_fn(|_| UnsafeCell::new(0)));
-        // Two free ones, so that a head can come back to what it was.
         let both = [registry.claim().unwrap(), registry.claim().unwrap()];
         for (index, slot) in both {
             registry.release(index, slot, || ());
         }
         let other = {
             let (registry, owners) = (Arc::clone(&registry), Arc::clone(&owners));
-            thread::spawn(move || claim_and_release(&registry, &*owners, 1))
+            thread::spawn(move || claim_and_release(&registry, &*owners))
         };
-        let (first, slot) = registry.claim().unwrap();
-        // SAFETY: loom checks that nobody else uses it meanwhile.
-        owners[first as usize].with_mut(|owner| unsafe { *owner += 1 });
-        claim_and_release(&registry, &*owners, 1);
-        registry.release(first, slot, || ());
+        claim_and_release(&registry, &*owners);
         other.join().unwrap();
         registry.free_chunks();
     });
