@@ -186,7 +186,9 @@ pub(crate) fn is_none(object: &Borrowed<'_, '_, PyAny>) -> bool {
 #[inline(always)]
 pub(crate) fn is_index(object: &Borrowed<'_, '_, PyAny>) -> bool {
     // SAFETY: the object is live.
-    unsafe { ffi::PyIndex_Check(object.as_ptr()) != 0 }
+    unsafe {
+        ffi::PyLong_CheckExact(object.as_ptr()) != 0 || ffi::PyIndex_Check(object.as_ptr()) != 0
+    }
 }
 
 #[inline(always)]
@@ -207,6 +209,13 @@ pub(crate) enum TooLarge {
 pub(crate) fn index(object: &Borrowed<'_, '_, PyAny>, too_large: TooLarge) -> PyResult<isize> {
     // SAFETY: the object is live, and the exceptions always are.
     let value = unsafe {
+        if ffi::PyLong_CheckExact(object.as_ptr()) != 0 {
+            let value = ffi::PyLong_AsSsize_t(object.as_ptr());
+            if value != -1 {
+                return Ok(value);
+            }
+            ffi::PyErr_Clear();
+        }
         let exception = match too_large {
             TooLarge::Index => ffi::PyExc_IndexError,
             TooLarge::Type => ffi::PyExc_TypeError,

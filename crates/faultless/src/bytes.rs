@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::guard::Look;
 use crate::map::Map;
 use crate::range::Span;
-use crate::view::{append, as_uninit};
+use crate::view::{append, as_uninit, initialised};
 
 /// How many bytes are moved at a time.
 const MOVED: usize = 256 << 10;
@@ -153,8 +153,28 @@ impl Map {
         span: Span,
         buf: &'buf mut [MaybeUninit<u8>],
     ) -> Result<&'buf mut [u8]> {
+        let window = self.view.window(span);
+        let copied = self.guard.quick(self, span, || {
+            let last = window.copy_to(buf).last().copied().unwrap_or(1);
+            // The last byte may have been copied first, and the file cut then.
+            ((), span, if last == 0 { 0 } else { window.last().unwrap_or(1) })
+        });
+        match copied {
+            Ok(()) => Ok(initialised(buf)),
+            Err(epoch) => self.copy_out_carefully(operation, span, epoch, buf),
+        }
+    }
+
+    #[inline(never)]
+    fn copy_out_carefully<'buf>(
+        &self,
+        operation: &'static str,
+        span: Span,
+        epoch: usize,
+        buf: &'buf mut [MaybeUninit<u8>],
+    ) -> Result<&'buf mut [u8]> {
         let mut copy = self.view.window(span).copier(buf);
-        self.guard.read(self, operation, span, || copy.look())?;
+        self.guard.read(self, operation, span, epoch, &mut || copy.look())?;
         Ok(copy.finish())
     }
 
@@ -248,12 +268,26 @@ impl Map {
         self.check_readable(operation)?;
         let span = Span::exact(operation, self.len(), offset, T::LEN)?;
         let window = self.view.window(span);
-        let mut bytes = T::Bytes::default();
-        self.guard.read(self, operation, span, || {
-            let before = bytes;
+        let read = || {
+            let mut bytes = T::Bytes::default();
             window.copy_to(as_uninit(bytes.as_mut()));
-            Look { same: bytes == before, span, last: bytes.as_ref()[T::LEN - 1] }
-        })?;
+            bytes
+        };
+        let quick = self.guard.quick(self, span, || {
+            let bytes = read();
+            (bytes, span, bytes.as_ref()[T::LEN - 1])
+        });
+        let bytes = match quick {
+            Ok(bytes) => bytes,
+            Err(epoch) => {
+                let mut bytes = T::Bytes::default();
+                self.guard.read(self, operation, span, epoch, &mut || {
+                    let before = std::mem::replace(&mut bytes, read());
+                    Look { same: bytes == before, span, last: 0 }
+                })?;
+                bytes
+            }
+        };
         Ok(T::from_bytes(bytes))
     }
 
@@ -390,8 +424,9 @@ impl Map {
         const OPERATION: &str = "read_strided_at";
         self.check_readable(OPERATION)?;
         let span = Span::strided(OPERATION, self.len(), offset, step, buf.len())?;
+        let epoch = self.guard.epoch();
         let mut copy = self.view.window(span).strided_copier(step, buf);
-        self.guard.read(self, OPERATION, span, || copy.look())?;
+        self.guard.read(self, OPERATION, span, epoch, &mut || copy.look())?;
         Ok(copy.finish())
     }
 
@@ -449,7 +484,8 @@ impl Map {
             }
             let epoch = self.guard.write(self, OPERATION, to)?;
             let (source, target) = (self.view.window(part), self.view.window(to));
-            self.guard.read(self, OPERATION, part, || source.touch())?;
+            let before = self.guard.epoch();
+            self.guard.read(self, OPERATION, part, before, &mut || source.touch())?;
             source.move_to(&target);
             self.guard.wrote(self, OPERATION, to, epoch)
         })

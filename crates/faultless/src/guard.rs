@@ -152,35 +152,43 @@ impl Guard {
         }
     }
 
-    /// Runs an operation that reads `span`. `look` does it, and can do it again.
-    #[inline(always)]
-    pub(crate) fn read(
-        &self,
-        map: &Map,
-        operation: &'static str,
-        span: Span,
-        mut look: impl FnMut() -> Look,
-    ) -> Result<()> {
-        let epoch = self.slot.epoch();
-        if Slot::is_sound(epoch) && (!self.bounded || map.view.is_in_one_page(span)) {
-            let seen = look();
-            if self.is_still(epoch)
-                && (seen.last != 0 || !self.bounded || self.reaches(map, seen.span, epoch))
-            {
-                return Ok(());
-            }
-        }
-        self.read_long(map, operation, span, epoch, &mut look)
+    /// The number that the next failure or repair changes.
+    #[inline]
+    pub(crate) fn epoch(&self) -> usize {
+        self.slot.epoch()
     }
 
-    /// The same for an operation across a border of pages, and for any that did
-    /// not end well at once.
+    /// Runs an operation that reads `span`, on a map that nothing has happened
+    /// to. It returns its result, the bytes that this depends on, and the last of
+    /// them. If the result does not stand at once, the epoch before it is
+    /// returned, for [`read`](Self::read).
+    #[inline(always)]
+    pub(crate) fn quick<T>(
+        &self,
+        map: &Map,
+        span: Span,
+        look: impl FnOnce() -> (T, Span, u8),
+    ) -> Result<T, usize> {
+        let epoch = self.slot.epoch();
+        if Slot::is_sound(epoch) && (!self.bounded || map.view.is_in_one_page(span)) {
+            let (result, span, last) = look();
+            if self.is_still(epoch)
+                && (last != 0 || !self.bounded || self.reaches(map, span, epoch))
+            {
+                return Ok(result);
+            }
+        }
+        Err(epoch)
+    }
+
+    /// Runs an operation that reads `span` and is not [`quick`](Self::quick), or
+    /// was not: `look` does it, and can do it again.
     ///
     /// A file that ends in the middle of the span shows zeros there and a failing
     /// page behind them; but if it grows again before that page is touched,
     /// nothing fails. The canary tells, or, while there is none, a second look.
     #[inline(never)]
-    fn read_long(
+    pub(crate) fn read(
         &self,
         map: &Map,
         operation: &'static str,
@@ -192,7 +200,12 @@ impl Guard {
         if !Slot::was_whole(epoch) {
             self.report(map, operation)?;
         }
-        if Slot::is_sound(epoch) && self.bounded && !map.view.is_in_one_page(span) {
+        if Slot::is_sound(epoch) && !self.bounded {
+            look();
+            if self.is_still(epoch) {
+                return Ok(());
+            }
+        } else if Slot::is_sound(epoch) && !map.view.is_in_one_page(span) {
             let worth = span.len() >= LONG || self.crossings.load(Ordering::Relaxed) >= MANY;
             let song = if worth || self.slot.canary() != 0 { self.song() } else { None };
             let mut seen = look();
@@ -225,7 +238,7 @@ impl Guard {
         })
     }
 
-    /// The same for a map with a past, or that something is happening to: the
+    /// Runs it on a map with a past, or that something is happening to: the
     /// result stands only if two looks agree, the file was long enough after
     /// each, and nothing failed meanwhile.
     #[cold]
@@ -373,7 +386,7 @@ impl Guard {
     /// byte is not zero, the file reaches it; and if it can be read at all, the
     /// file ends in the map's last page or later. If neither tells, the careful
     /// way asks.
-    #[inline]
+    #[inline(never)]
     fn reaches(&self, map: &Map, span: Span, epoch: usize) -> bool {
         if span.is_empty() || !map.is_readable() {
             return true;

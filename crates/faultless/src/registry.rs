@@ -439,6 +439,14 @@ impl Slot {
         self.canary.swap(0, SeqCst)
     }
 
+    /// A page failed and is there again: what an operation has read meanwhile may
+    /// be zeros of a file that was too short.
+    pub(crate) fn disturb(&self) {
+        self.quiet.store(0, Relaxed);
+        let disturbed = |epoch: usize| Some((epoch | SCARRED).wrapping_add(FAULT));
+        let _ = self.epoch.fetch_update(SeqCst, SeqCst, disturbed);
+    }
+
     /// Says that the units `lo..hi` are dead, before they are replaced.
     /// `offset` is the byte in the map that failed. Returns what to replace:
     /// at least `lo..hi`, more if there were too many separate dead parts.

@@ -129,16 +129,22 @@ impl Map {
     ) -> Result<R> {
         self.check_readable(operation)?;
         let bytes = self.view.window(span).bytes();
-        let mut found = None;
-        self.guard.read(self, operation, span, || {
-            let (now, range) = search(bytes);
+        let look = || {
+            let (found, range) = search(bytes);
             let last = bytes[range.clone()].last().copied().unwrap_or(1);
-            let same = found.as_ref() == Some(&now);
-            found = Some(now);
-            Look { same, span: span.within(range), last }
-        })?;
-        let Some(result) = found else { unreachable!("the guard looks at least once") };
-        Ok(result)
+            (found, span.within(range), last)
+        };
+        self.guard.quick(self, span, look).or_else(|epoch| {
+            let mut result = None;
+            self.guard.read(self, operation, span, epoch, &mut || {
+                let (found, span, last) = look();
+                let same = result.as_ref() == Some(&found);
+                result = Some(found);
+                Look { same, span, last }
+            })?;
+            let Some(result) = result else { unreachable!("the guard looks at least once") };
+            Ok(result)
+        })
     }
 
     /// A forward search for something `len` bytes long.

@@ -274,9 +274,15 @@ impl<'out> Copier<'_, 'out> {
     #[inline(always)]
     pub(crate) fn finish(self) -> &'out mut [u8] {
         assert!(self.filled, "nothing was copied");
-        // SAFETY: a look sets every byte.
-        unsafe { &mut *(std::ptr::from_mut(self.out) as *mut [u8]) }
+        initialised(self.out)
     }
+}
+
+/// Memory of which every byte has just been set.
+#[inline(always)]
+pub(crate) fn initialised(out: &mut [MaybeUninit<u8>]) -> &mut [u8] {
+    // SAFETY: the callers are those that fill it, in this crate.
+    unsafe { &mut *(std::ptr::from_mut(out) as *mut [u8]) }
 }
 
 /// Appends `len` bytes that `fill` sets; room for them is reserved. If `fill`

@@ -185,7 +185,7 @@ fn storm_in_memory() {
 fn storm_over_new_maps() {
     in_child(|| {
         let file = PatternFile::pages(PAGES);
-        let cuts = [44 * page() + 100, 45 * page() + 1000, 40 * page() + 3000];
+        let cuts = [44 * page() + 100, 46 * page() + 1000, 45 * page() + 3000];
         let done = AtomicBool::new(false);
         let failed = AtomicU64::new(0);
         let end = pattern_of(40 * page()..file.len);
@@ -207,11 +207,12 @@ fn storm_over_new_maps() {
                 if Instant::now() > until {
                     break;
                 }
-                for _ in 0..20 {
-                    let Ok(map) = MapOptions::new().len(file.len).open(&file.path) else {
+                // Long ones and short ones, all of which come to the cuts.
+                for start in (0..40).cycle().map(|page_number| page_number * page()).take(80) {
+                    let Ok(map) = MapOptions::new().len(file.len).map(&file.file) else {
                         continue;
                     };
-                    if let Err(error) = (operation.run)(&map, 0, 0..file.len) {
+                    if let Err(error) = (operation.run)(&map, 0, start..file.len) {
                         fault_of(Err::<(), _>(error));
                         failed.fetch_add(1, Ordering::Relaxed);
                     }

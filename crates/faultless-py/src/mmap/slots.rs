@@ -79,6 +79,7 @@ fn get<'py>(py: Python<'py>, mmap: &Mmap, key: &Arg<'_, 'py>) -> Returned<'py> {
     get_slice(py, mmap, key)
 }
 
+#[inline(never)]
 fn get_slice<'py>(py: Python<'py>, mmap: &Mmap, key: &Arg<'_, 'py>) -> Returned<'py> {
     let Some(slice) = glue::unpack(key)? else {
         return Err(PyTypeError::new_err("mmap indices must be integers"));
@@ -137,6 +138,7 @@ fn set(py: Python<'_>, mmap: &Mmap, key: &Arg<'_, '_>, value: Option<Arg<'_, '_>
     map.set(at, byte).map_err(|error| raise(py, &error))
 }
 
+#[inline(never)]
 fn set_slice(
     py: Python<'_>,
     mmap: &Mmap,

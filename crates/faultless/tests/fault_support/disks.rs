@@ -11,7 +11,8 @@ use super::child::skip;
 /// A folder to mount something at. The process leaves the machine's namespace of
 /// mounts first, so that nothing it mounts outlives it.
 pub(crate) fn mount_point() -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("faultless-{}", std::process::id()));
+    // In front of what others keep there: nothing is left when the process ends.
+    let folder = std::env::temp_dir();
     // SAFETY: changes what this thread, and those it starts, see mounted.
     if unsafe { libc::unshare(libc::CLONE_NEWNS) } == -1 {
         skip(&format!("no namespace of mounts: {}", io::Error::last_os_error()));
@@ -23,9 +24,6 @@ pub(crate) fn mount_point() -> PathBuf {
     if done == -1 {
         skip(&format!("cannot keep mounts private: {}", io::Error::last_os_error()));
     }
-    std::fs::create_dir_all(&folder).unwrap();
-    // The folder itself goes at once: it lies under a file system of this
-    // namespace from here on.
     mount("tmpfs", &folder, c"tmpfs", "size=64m")
         .unwrap_or_else(|error| skip(&format!("cannot mount a tmpfs: {error}")));
     let inner = folder.join("mounted");

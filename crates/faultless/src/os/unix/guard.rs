@@ -237,6 +237,7 @@ fn replace(slot: &Slot, range: &Range, address: usize, code: i32) -> bool {
         _ => {
             let Some(reason) = other_reason(slot, range, at * unit, code) else {
                 // Gone by itself: the instruction is tried again.
+                slot.disturb();
                 return true;
             };
             (at, at + slot.widened(range, at), reason)

@@ -1,0 +1,152 @@
+"""What was measured: statistics, the table, and the records that are kept."""
+
+import csv
+import math
+import statistics
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+
+@dataclass
+class Row:
+    """One engine in one benchmark. Times are nanoseconds; with unit `x`, speed-ups."""
+
+    benchmark: str
+    what: str
+    engine: str
+    version: str
+    python: str
+    machine: str
+    unit: str
+    bytes: int
+    samples: int
+    min: float
+    median: float
+    max: float
+    baseline: str
+    ratio: float
+    """How many times as fast as the baseline: the median over the rounds, in each of which both were measured."""
+    ratio_low: float
+    """First and third quartile of the same."""
+    ratio_high: float
+
+    @property
+    def best(self):
+        return self.max if self.unit == "x" else self.min
+
+    def show(self, value):
+        """A value in the benchmark's unit."""
+        match self.unit:
+            case "ns":
+                return f"{value:,.1f} ns" if value < 1000 else f"{value:,.0f} ns"
+            case "ms":
+                return f"{value / 1e6:.2f} ms"
+            case "GB/s":
+                return f"{self.bytes / value:.2f} GB/s"
+            case "x":
+                return f"{value:.2f} x"
+
+
+def ratios(bench, samples, engine, other):
+    """How many times as fast an engine was as another, round by round."""
+    pairs = zip(samples[engine], samples[other], strict=False)
+    return [mine / its if bench.unit == "x" else its / mine for mine, its in pairs]
+
+
+def quartiles(values):
+    if len(values) < 3:
+        return min(values), statistics.median(values), max(values)
+    return statistics.quantiles(values, n=4, method="inclusive")
+
+
+def rows(bench, samples, versions, python, machine):
+    """The rows of a benchmark, from its samples by engine."""
+    made = []
+    for engine, values in samples.items():
+        known = bench.baseline in samples
+        low, middle, high = quartiles(ratios(bench, samples, engine, bench.baseline)) if known else (math.nan,) * 3
+        made.append(
+            Row(
+                benchmark=bench.name,
+                what=bench.what,
+                engine=engine,
+                version=versions.get(engine, ""),
+                python=python,
+                machine=machine,
+                unit=bench.unit,
+                bytes=bench.moved,
+                samples=len(values),
+                min=min(values),
+                median=statistics.median(values),
+                max=max(values),
+                baseline=bench.baseline,
+                ratio=middle,
+                ratio_low=low,
+                ratio_high=high,
+            )
+        )
+    return made
+
+
+def shortfalls(bench, samples):
+    """In words, each aim of a benchmark that was missed."""
+    engine = bench.want_of
+    if engine not in samples:
+        return
+    for other, want in bench.want.items():
+        if other in samples:
+            low, middle, high = quartiles(ratios(bench, samples, engine, other))
+            if middle < want:
+                yield f"{bench.name}: {middle:.2f} times as fast as {other} ({low:.2f} to {high:.2f}), aim {want:g}"
+    median = statistics.median(samples[engine])
+    if bench.at_most is not None and median / 1e6 > bench.at_most:
+        yield f"{bench.name}: {median / 1e6:.1f} ms, aim at most {bench.at_most:g} ms"
+    if bench.at_least is not None and median < bench.at_least:
+        yield f"{bench.name}: {median:.2f}, aim at least {bench.at_least:g}"
+
+
+HEAD = f"{'benchmark':<22} {'engine':<20} {'best':>12} {'median':>12} {'ratio':>8}  quartiles"
+
+
+def line(row):
+    ratio = f"{row.ratio:>8.2f}  {row.ratio_low:.2f} to {row.ratio_high:.2f}" if not math.isnan(row.ratio) else ""
+    if row.engine == row.baseline:
+        ratio = f"{'1':>8}  baseline"
+    name = row.benchmark
+    return f"{name:<22} {row.engine:<20} {row.show(row.best):>12} {row.show(row.median):>12} {ratio}"
+
+
+def summary(rows):
+    """A line an engine: the geometric mean of its ratios, where it has one for at least three benchmarks."""
+    lines = ""
+    for engine in dict.fromkeys(row.engine for row in rows if row.engine != row.baseline):
+        mine = [row for row in rows if row.engine == engine and not math.isnan(row.ratio)]
+        if len(mine) > 2 and len({row.baseline for row in mine}) == 1:
+            mean = statistics.geometric_mean(row.ratio for row in mine)
+            lines += f"{'geometric mean':<22} {engine:<20} {'':>25} {mean:>8.2f}  of {len(mine)}\n"
+    return lines
+
+
+NAMES = [field.name for field in fields(Row)]
+TYPES = {field.name: field.type for field in fields(Row)}
+
+
+def read(path):
+    """The rows of a record."""
+    with open(path, newline="") as file:
+        return [Row(**{name: TYPES[name](row[name]) for name in NAMES}) for row in csv.DictReader(file)]
+
+
+def write(path, new):
+    """Puts rows into a record, in the place of those of the same benchmark, engine and Python."""
+
+    def key(row):
+        return row.benchmark, row.engine, row.python
+
+    kept = {key(row): row for row in read(path)} if Path(path).exists() else {}
+    kept.update({key(row): row for row in new})
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(NAMES)
+        for row in kept.values():
+            writer.writerow(f"{value:.6g}" if isinstance(value, float) else value for value in astuple(row))
