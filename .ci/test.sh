@@ -20,6 +20,9 @@ cargo test "${packages[@]}" --doc
 lane "the interpreters' own tests of mmap"
 .ci/stdlib-tests.sh "$PWD/python"
 
+lane 'the drop-in tests on the other interpreters'
+.ci/dropin-tests.sh "$PWD/python"
+
 lane "other packages' tests"
 .ci/third-party-tests.sh "$PWD/.venv"
 

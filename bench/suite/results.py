@@ -31,6 +31,10 @@ class Row:
     ratio_high: float
 
     @property
+    def group(self):
+        return self.benchmark.partition("/")[0]
+
+    @property
     def best(self):
         return self.max if self.unit == "x" else self.min
 
@@ -42,7 +46,8 @@ class Row:
             case "ms":
                 return f"{value / 1e6:.2f} ms"
             case "GB/s":
-                return f"{self.bytes / value:.2f} GB/s"
+                speed = self.bytes / value
+                return f"{speed:.2f} GB/s" if speed >= 0.1 else f"{speed * 1000:.1f} MB/s"
             case "x":
                 return f"{value:.2f} x"
 
@@ -117,8 +122,12 @@ def line(row):
 
 
 def summary(rows):
-    """A line an engine: the geometric mean of its ratios, where it has one for at least three benchmarks."""
+    """A line an engine: the geometric mean of its ratios, where it has one for at least three benchmarks.
+
+    Standstills of next to nothing have ratios of no meaning, and threads no ratios worth a mean.
+    """
     lines = ""
+    rows = [row for row in rows if row.unit in ("ns", "GB/s")]
     for engine in dict.fromkeys(row.engine for row in rows if row.engine != row.baseline):
         mine = [row for row in rows if row.engine == engine and not math.isnan(row.ratio)]
         if len(mine) > 2 and len({row.baseline for row in mine}) == 1:
@@ -150,3 +159,23 @@ def write(path, new):
         writer.writerow(NAMES)
         for row in kept.values():
             writer.writerow(f"{value:.6g}" if isinstance(value, float) else value for value in astuple(row))
+
+
+def grouped(rows, key):
+    """The rows by what `key` says of them, in order of appearance."""
+    groups = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return groups
+
+
+def newest(folder):
+    """The newest record of every target."""
+    return [max(target.glob("*.csv")) for target in sorted(Path(folder).iterdir()) if any(target.glob("*.csv"))]
+
+
+def of_python(rows, python):
+    """What one Python measured, by default the newest, and what needs none."""
+    known = sorted({row.python for row in rows} - {""}, key=lambda text: [int(part) for part in text.split(".")])
+    wanted = python or (known[-1] if known else "")
+    return [row for row in rows if row.python in (wanted, "")]

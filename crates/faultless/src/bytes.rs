@@ -31,6 +31,16 @@ mod sealed {
 
 /// A number that can be [loaded](Map::load_le) from a map and
 /// [stored](Map::store_le) to one: the integers and floats with a fixed size.
+///
+/// ```
+/// fn sum<T: faultless::Scalar + std::ops::Add<Output = T>>(map: &faultless::Map) -> faultless::Result<T> {
+///     Ok(map.load_le::<T>(0)? + map.load_le::<T>(8)?)
+/// }
+/// let map = faultless::MapOptions::new().len(16).map_anonymous()?;
+/// map.store_le(8, 5u64)?;
+/// assert_eq!(sum::<u64>(&map)?, 5);
+/// # Ok::<(), faultless::Error>(())
+/// ```
 pub trait Scalar: sealed::Bytes {}
 
 macro_rules! scalar {

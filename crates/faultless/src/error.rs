@@ -10,6 +10,13 @@ use crate::fault::Fault;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What kind of thing went wrong. More kinds may come.
+///
+/// ```
+/// let map = faultless::MapOptions::new().len(4).map_anonymous()?;
+/// let error = map.get(9).unwrap_err();
+/// assert_eq!(error.kind(), faultless::ErrorKind::OutOfRange);
+/// # Ok::<(), faultless::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -108,30 +115,61 @@ impl Error {
     }
 
     /// What kind of thing went wrong.
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(4).map_anonymous()?;
+    /// let error = map.get(9).unwrap_err();
+    /// assert_eq!(error.kind(), faultless::ErrorKind::OutOfRange);
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
     /// The operation that failed, as its method is named: `"read_at"`, `"flush"`.
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(4).map_anonymous()?;
+    /// let error = map.get(9).unwrap_err();
+    /// assert_eq!(error.operation(), "get");
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
     #[must_use]
     pub fn operation(&self) -> &'static str {
         self.0.operation
     }
 
     /// The operating system's number for the error, where it has one.
+    ///
+    /// ```
+    /// let error = faultless::Map::open("there/is/no/such/file").unwrap_err();
+    /// assert!(error.raw_os_error().is_some());
+    /// ```
     #[must_use]
     pub fn raw_os_error(&self) -> Option<i32> {
         self.0.os.as_ref().and_then(io::Error::raw_os_error)
     }
 
     /// Where and why a page failed, for [`ErrorKind::Fault`].
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(4).map_anonymous()?;
+    /// let error = map.get(9).unwrap_err();
+    /// assert_eq!(error.fault(), None);
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
     #[must_use]
     pub fn fault(&self) -> Option<Fault> {
         self.0.fault
     }
 
     /// The file that the map belongs to, where it is known.
+    ///
+    /// ```
+    /// let error = faultless::Map::open("there/is/no/such/file").unwrap_err();
+    /// assert_eq!(error.path(), Some("there/is/no/such/file".as_ref()));
+    /// ```
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.0.path.as_deref()

@@ -4,6 +4,10 @@ use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Why a page of a map failed. More reasons may come.
+///
+/// ```
+/// assert_eq!(faultless::FaultReason::Truncated.name(), "truncated");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u8)]
@@ -30,6 +34,10 @@ impl FaultReason {
 
     /// A stable name, for messages and for other languages: `"truncated"`,
     /// `"io"`, `"no space"`, `"hardware"`.
+    ///
+    /// ```
+    /// assert_eq!(faultless::FaultReason::NoSpace.name(), "no space");
+    /// ```
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -42,6 +50,17 @@ impl FaultReason {
 }
 
 /// A page that failed: where in the map, and why.
+///
+/// ```
+/// use faultless::{FaultReason, Map};
+/// let file = tempfile::NamedTempFile::new()?;
+/// std::fs::write(file.path(), [1; 100_000])?;
+/// let map = Map::open(file.path())?;
+/// file.as_file().set_len(10)?;
+/// let fault = map.get(50_000).unwrap_err().fault().expect("a page failed");
+/// assert_eq!((fault.offset, fault.reason), (10, FaultReason::Truncated));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Fault {

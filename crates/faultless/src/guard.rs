@@ -514,11 +514,12 @@ impl Map {
                 return Some(describe(self, found));
             }
         }
-        // The file may end inside the map's last page, which does not fail.
-        let first = self.file_offset().max(guard.last_page_in_file + 1);
-        let inside = first..self.file_offset() + self.len() as u64;
+        // The file may end where no page failed: inside the map's last page, or
+        // anywhere if an operation was refused because of it.
+        let first = if guard.is_sound() { guard.last_page_in_file + 1 } else { 0 };
         let len = os::file_len_of(os::raw_file(self.file.as_ref()?)).filter(|_| guard.bounded)?;
-        inside.contains(&len).then(|| describe(self, (usize::MAX, FaultReason::Truncated)))
+        let short = (first..self.file_offset() + self.len() as u64).contains(&len);
+        short.then(|| describe(self, (usize::MAX, FaultReason::Truncated)))
     }
 
     /// Whether a page of this map that fails is an error rather than the end

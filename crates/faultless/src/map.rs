@@ -498,6 +498,12 @@ fn no_access(operation: &'static str, message: &'static str) -> Error {
 }
 
 /// How [`Map::flush_range`] writes changes back.
+///
+/// ```
+/// let map = faultless::MapOptions::new().len(8).map_anonymous()?;
+/// map.flush_range(..4, faultless::Flush::SYNC)?;
+/// # Ok::<(), faultless::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Flush(i32);
 
@@ -510,12 +516,20 @@ impl Flush {
 
     /// Also make other maps of the file fetch the pages anew (`MS_INVALIDATE`).
     /// It is an error (`EBUSY`) if some of them are [locked](Map::lock).
+    ///
+    /// ```
+    /// assert_ne!(faultless::Flush::SYNC.invalidate(), faultless::Flush::SYNC);
+    /// ```
     #[must_use]
     pub const fn invalidate(self) -> Self {
         Self(self.0 | os::INVALIDATE)
     }
 
     /// From the flags that `msync` takes on this system.
+    ///
+    /// ```
+    /// assert_eq!(faultless::Flush::from_raw(libc::MS_SYNC), faultless::Flush::SYNC);
+    /// ```
     #[cfg(unix)]
     #[must_use]
     pub const fn from_raw(flags: i32) -> Self {

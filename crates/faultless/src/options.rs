@@ -16,6 +16,13 @@ use std::os::fd::AsFd as AsFile;
 use std::os::windows::io::AsHandle as AsFile;
 
 /// What a map may do with its bytes, and with its file's.
+///
+/// ```
+/// use faultless::{Access, MapOptions};
+/// let map = MapOptions::new().access(Access::CopyOnWrite).open(std::env::current_exe()?)?;
+/// map.set(0, 7)?; // not in the file
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Access {
@@ -53,18 +60,28 @@ impl Protection {
     pub const EXECUTE: Self = Self(os::PROT_EXEC);
 
     /// Whether everything that `other` allows is allowed.
+    ///
+    /// ```
+    /// use faultless::Protection;
+    /// assert!((Protection::READ | Protection::WRITE).contains(Protection::WRITE));
+    /// ```
     #[must_use]
     pub fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
     /// The number that `mmap` takes on this system.
+    ///
+    /// ```
+    /// assert_eq!(faultless::Protection::READ.raw(), libc::PROT_READ);
+    /// ```
     #[must_use]
     pub fn raw(self) -> i32 {
         self.0
     }
 
-    /// From the number that `mmap` takes on this system (`PROT_READ` …).
+    /// From the number that `mmap` takes on this system (`PROT_READ` …); the inverse
+    /// of [`raw`](Self::raw).
     #[must_use]
     pub fn from_raw(raw: i32) -> Self {
         Self(raw)
@@ -86,6 +103,13 @@ impl BitOrAssign for Protection {
 }
 
 /// Pages larger than the usual ones.
+///
+/// ```
+/// use faultless::{HugePages, MapOptions};
+/// let map = MapOptions::new().len(4 << 20).huge_pages(HugePages::Transparent).map_anonymous()?;
+/// assert_eq!(map.len(), 4 << 20);
+/// # Ok::<(), faultless::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HugePages {
@@ -137,6 +161,12 @@ impl Default for MapOptions {
 impl MapOptions {
     /// A read-only map of the whole file; for anonymous memory, a private map
     /// that can be written.
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(8).map_anonymous()?;
+    /// assert!(map.is_writable());
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -157,6 +187,15 @@ impl MapOptions {
 
     /// What the map may do with its bytes. [`Access::Read`] by default.
     /// Anonymous memory can always be written: see [`shared`](Self::shared).
+    ///
+    /// ```
+    /// use faultless::{Access, MapOptions};
+    /// # let file = tempfile::NamedTempFile::new()?;
+    /// std::fs::write(file.path(), b"old")?;
+    /// MapOptions::new().access(Access::Write).open(file.path())?.write_at(0, b"new")?;
+    /// assert_eq!(std::fs::read(file.path())?, b"new");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn access(&mut self, access: Access) -> &mut Self {
         self.access = access;
         self
@@ -164,6 +203,14 @@ impl MapOptions {
 
     /// Where in the file the map begins, in bytes: any offset, not only a
     /// multiple of the page size. By default 0. Anonymous memory has none.
+    ///
+    /// ```
+    /// # let file = tempfile::NamedTempFile::new()?;
+    /// std::fs::write(file.path(), b"0123456789")?;
+    /// let map = faultless::MapOptions::new().offset(7).open(file.path())?;
+    /// assert_eq!(map.to_vec(..)?, b"789");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn offset(&mut self, offset: u64) -> &mut Self {
         self.offset = offset;
         self
@@ -171,6 +218,14 @@ impl MapOptions {
 
     /// How many bytes are mapped. By default all from the offset to the file's
     /// end; anonymous memory needs a length.
+    ///
+    /// ```
+    /// # let file = tempfile::NamedTempFile::new()?;
+    /// std::fs::write(file.path(), b"0123456789")?;
+    /// let map = faultless::MapOptions::new().len(3).open(file.path())?;
+    /// assert_eq!(map.to_vec(..)?, b"012");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn len(&mut self, len: usize) -> &mut Self {
         self.len = Some(len);
         self
@@ -178,6 +233,12 @@ impl MapOptions {
 
     /// Whether anonymous memory is shared with the child processes that are
     /// forked later. By default it is not.
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(8).shared(true).map_anonymous()?;
+    /// map.set(0, 1)?; // a child process that is forked now sees it
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
     pub fn shared(&mut self, shared: bool) -> &mut Self {
         self.shared = shared;
         self
@@ -188,6 +249,12 @@ impl MapOptions {
     /// and heal after a truncation. By default it does, which costs a file
     /// descriptor a map (the file's own where the map opened it or was given
     /// it).
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().keep_file(false).open(std::env::current_exe()?)?;
+    /// assert!(map.file().is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn keep_file(&mut self, keep: bool) -> &mut Self {
         self.keep_file = keep;
         self
@@ -196,6 +263,14 @@ impl MapOptions {
     /// Whether growing the file leaves holes where nothing was written, instead
     /// of allocating its blocks. By default they are allocated, so that a full
     /// disk is an error of [`Map::resize`] and not of a store later.
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// let path = dir.path().join("sparse");
+    /// faultless::MapOptions::new().len(1 << 30).sparse(true).create(&path)?;
+    /// assert_eq!(std::fs::metadata(&path)?.len(), 1 << 30);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn sparse(&mut self, sparse: bool) -> &mut Self {
         self.sparse = sparse;
         self
@@ -204,6 +279,12 @@ impl MapOptions {
     /// Whether the pages are read in before the map is returned
     /// (`MAP_POPULATE`). By default each is read at its first use. No effect
     /// on systems that cannot.
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(8).populate(true).map_anonymous()?;
+    /// assert_eq!(map.get(0)?, 0);
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
     pub fn populate(&mut self, populate: bool) -> &mut Self {
         self.populate = populate;
         self
@@ -211,6 +292,12 @@ impl MapOptions {
 
     /// Whether no swap space is reserved (`MAP_NORESERVE`). By default it is
     /// where the system does so. No effect on systems that cannot.
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(1 << 20).no_reserve(true).map_anonymous()?;
+    /// assert_eq!(map.len(), 1 << 20);
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
     pub fn no_reserve(&mut self, no_reserve: bool) -> &mut Self {
         self.no_reserve = no_reserve;
         self
@@ -218,12 +305,25 @@ impl MapOptions {
 
     /// Whether the memory is to be used as a stack (`MAP_STACK`). Anonymous
     /// memory; no effect on systems that do not tell the difference.
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(1 << 16).stack(true).map_anonymous()?;
+    /// assert_eq!(map.len(), 1 << 16);
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
     pub fn stack(&mut self, stack: bool) -> &mut Self {
         self.stack = stack;
         self
     }
 
     /// Pages larger than the usual ones. By default none are asked for.
+    ///
+    /// ```
+    /// use faultless::{HugePages, MapOptions};
+    /// let map = MapOptions::new().len(2 << 20).huge_pages(HugePages::Transparent).map_anonymous()?;
+    /// map.set(0, 1)?;
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
     pub fn huge_pages(&mut self, huge_pages: HugePages) -> &mut Self {
         self.huge_pages = Some(huge_pages);
         self
@@ -232,6 +332,13 @@ impl MapOptions {
     /// The protection of the pages, instead of the one that
     /// [`access`](Self::access) implies: memory to execute, say, or a map that
     /// is [given access](Map::protect) only later.
+    ///
+    /// ```
+    /// use faultless::{MapOptions, Protection};
+    /// let map = MapOptions::new().len(8).protection(Protection::READ).map_anonymous()?;
+    /// assert!(map.set(0, 1).is_err());
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
     pub fn protection(&mut self, protection: Protection) -> &mut Self {
         self.protection = Some(protection);
         self
@@ -243,6 +350,13 @@ impl MapOptions {
     /// map made so can be [resized](Map::resize), and its file with it.
     ///
     /// See [mmap(2)](https://man7.org/linux/man-pages/man2/mmap.2.html).
+    ///
+    /// ```
+    /// let flags = libc::MAP_PRIVATE;
+    /// let map = faultless::MapOptions::new().len(8).raw_flags(flags).map_anonymous()?;
+    /// assert_eq!(map.get(0)?, 0);
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
     #[cfg(unix)]
     pub fn raw_flags(&mut self, flags: i32) -> &mut Self {
         self.raw_flags = Some(flags);
@@ -255,6 +369,12 @@ impl MapOptions {
     /// # Errors
     /// Those of opening the file ([`ErrorKind::Os`](crate::ErrorKind::Os)), and
     /// those of [`map`](Self::map).
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(4).open(std::env::current_exe()?)?;
+    /// assert_eq!(map.len(), 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Map> {
         let path = path.as_ref();
         let map = OpenOptions::new()
@@ -375,6 +495,13 @@ impl MapOptions {
     ///
     /// # Errors
     /// Those of [`map`](Self::map).
+    ///
+    /// ```
+    /// let file = std::fs::File::open(std::env::current_exe()?)?;
+    /// let map = faultless::MapOptions::new().map_owned(file)?;
+    /// assert!(map.file().is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn map_owned(&self, file: File) -> Result<Map> {
         let layout = self.layout_in(os::borrow(&file))?;
         let mapping = layout.map(Some(os::borrow(&file)))?;

@@ -164,6 +164,14 @@ impl Map {
 }
 
 /// The offsets that [`Map::find_iter`] finds.
+///
+/// ```
+/// let map = faultless::MapOptions::new().len(3).map_anonymous()?;
+/// let mut zeros = map.find_iter(&[0], ..)?;
+/// assert_eq!(zeros.next().transpose()?, Some(0));
+/// assert_eq!(zeros.count(), 2);
+/// # Ok::<(), faultless::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct FindIter<'map, 'needle> {
     map: &'map Map,

@@ -78,7 +78,8 @@ fn evict(path: &Path) -> Outcome<()> {
     let map = super::memmap2(path)?;
     let mut pages = vec![0_u8; map.len().div_ceil(PAGE)];
     // SAFETY: `pages` has a byte for every page of the map, which is alive.
-    let failed = unsafe { libc::mincore(map.as_ptr().cast_mut().cast(), map.len(), pages.as_mut_ptr()) };
+    let failed =
+        unsafe { libc::mincore(map.as_ptr().cast_mut().cast(), map.len(), pages.as_mut_ptr()) };
     if failed != 0 {
         return Err(std::io::Error::last_os_error().into());
     }

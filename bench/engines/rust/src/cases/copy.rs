@@ -64,7 +64,9 @@ pub fn read(request: &Request) -> Outcome<Box<dyn Case>> {
             let map = ours(request, path, Access::Read)?;
             repeated(
                 out,
-                move |out| map.read_exact_at(black_box(AT), black_box(out.bytes())).expect("in range"),
+                move |out| {
+                    map.read_exact_at(black_box(AT), black_box(out.bytes())).expect("in range")
+                },
                 |out| Ok(out.sum()),
             )
         }
@@ -83,7 +85,9 @@ pub fn read(request: &Request) -> Outcome<Box<dyn Case>> {
             let map = MemoryMappedFile::open_ro(path)?;
             repeated(
                 out,
-                move |out| map.read_into(black_box(AT as u64), black_box(out.bytes())).expect("in range"),
+                move |out| {
+                    map.read_into(black_box(AT as u64), black_box(out.bytes())).expect("in range")
+                },
                 |out| Ok(out.sum()),
             )
         }
@@ -143,7 +147,10 @@ pub fn write(request: &Request) -> Outcome<Box<dyn Case>> {
             let map = MemoryMappedFile::open_rw(path)?;
             repeated(
                 from,
-                move |from| map.update_region(black_box(AT as u64), black_box(from.bytes())).expect("in range"),
+                move |from| {
+                    map.update_region(black_box(AT as u64), black_box(from.bytes()))
+                        .expect("in range")
+                },
                 move |_| found(),
             )
         }
@@ -154,7 +161,9 @@ pub fn write(request: &Request) -> Outcome<Box<dyn Case>> {
         ),
         "pread" => repeated(
             from,
-            move |from| file.write_all_at(black_box(from.bytes()), AT as u64).expect("room on the disk"),
+            move |from| {
+                file.write_all_at(black_box(from.bytes()), AT as u64).expect("room on the disk")
+            },
             move |_| found(),
         ),
         _ => no_such_engine(request),

@@ -32,10 +32,9 @@ pub fn lines(request: &Request) -> Outcome<Box<dyn Case>> {
             let map = super::memmap2(&path)?;
             single(|| Ok(()), move |()| count(&map[..]))
         }
-        "bufreader-file" => single(
-            move || Ok(std::fs::File::open(&path)?),
-            |file| count(BufReader::new(file)),
-        ),
+        "bufreader-file" => {
+            single(move || Ok(std::fs::File::open(&path)?), |file| count(BufReader::new(file)))
+        }
         _ => no_such_engine(request),
     }
 }

@@ -12,9 +12,7 @@ use crate::Request;
 use crate::case::{Case, Failure, Outcome, repeated};
 
 /// State is the answer: the length of what was mapped last.
-fn opened(
-    mut open: impl FnMut() -> Outcome<u64> + 'static,
-) -> Outcome<Box<dyn Case>> {
+fn opened(mut open: impl FnMut() -> Outcome<u64> + 'static) -> Outcome<Box<dyn Case>> {
     repeated(
         Ok(0),
         move |last| *last = open(),
@@ -48,7 +46,9 @@ pub fn open_file(request: &Request) -> Outcome<Box<dyn Case>> {
             let map = MapOptions::new().keep_file(false).map(&file)?;
             Ok(black_box(map).len() as u64)
         }),
-        "faultless-kept" => opened(move || Ok(black_box(MapOptions::new().map(&file)?).len() as u64)),
+        "faultless-kept" => {
+            opened(move || Ok(black_box(MapOptions::new().map(&file)?).len() as u64))
+        }
         "memmap2" => opened(move || {
             // SAFETY: the file is this program's own, and nobody changes it meanwhile.
             Ok(black_box(unsafe { Mmap::map(&file)? }).len() as u64)
