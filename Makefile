@@ -13,11 +13,12 @@ EXTENSION_SOURCES := Cargo.toml $(wildcard Cargo.lock) pyproject.toml \
 	$(shell find crates/faultless/src crates/faultless-py -name '*.rs' -o -name Cargo.toml)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint build dev clean
+.PHONY: help demo test bench lint build dev clean
 
 help:
 	@echo 'make demo    build the Python package and run examples/tour.py with it, beside the standard module'
 	@echo 'make test    run the whole test suite, Rust and Python'
+	@echo 'make bench   measure it beside its peers, in under ten minutes'
 	@echo 'make lint    check formatting, lints, documentation and types'
 	@echo 'make build   build the Python package into $(VENV)'
 	@echo 'make dev     install the tools for tests and lints into $(VENV)'
@@ -30,6 +31,9 @@ demo: build
 
 test: dev build
 	@.ci/test.sh
+
+bench: build
+	@$(BIN)/python bench/run
 
 lint:
 	@.ci/lint.sh

@@ -26,6 +26,9 @@ lane 'the drop-in tests on the other interpreters'
 lane "other packages' tests"
 .ci/third-party-tests.sh "$PWD/.venv"
 
+lane 'the answers of the benchmarks'
+.venv/bin/python bench/run --test
+
 # Last, so that the output ends with its summary.
 lane 'Python tests'
 .venv/bin/pytest
