@@ -277,28 +277,37 @@ impl Map {
     fn load<T: Scalar>(&self, operation: &'static str, offset: usize) -> Result<T> {
         self.check_readable(operation)?;
         let span = Span::exact(operation, self.len(), offset, T::LEN)?;
-        let window = self.view.window(span);
-        let read = || {
-            let mut bytes = T::Bytes::default();
-            window.copy_to(as_uninit(bytes.as_mut()));
-            bytes
-        };
         let quick = self.guard.quick(self, span, || {
-            let bytes = read();
+            let bytes = self.number::<T>(span);
             (bytes, span, bytes.as_ref()[T::LEN - 1])
         });
-        let bytes = match quick {
-            Ok(bytes) => bytes,
-            Err(epoch) => {
-                let mut bytes = T::Bytes::default();
-                self.guard.read(self, operation, span, epoch, &mut || {
-                    let before = std::mem::replace(&mut bytes, read());
-                    Look { same: bytes == before, span, last: 0 }
-                })?;
-                bytes
-            }
-        };
+        match quick {
+            Ok(bytes) => Ok(T::from_bytes(bytes)),
+            Err(epoch) => self.load_carefully(operation, span, epoch),
+        }
+    }
+
+    #[inline(never)]
+    fn load_carefully<T: Scalar>(
+        &self,
+        operation: &'static str,
+        span: Span,
+        epoch: usize,
+    ) -> Result<T> {
+        let mut bytes = T::Bytes::default();
+        self.guard.read(self, operation, span, epoch, &mut || {
+            let before = std::mem::replace(&mut bytes, self.number::<T>(span));
+            Look { same: bytes == before, span, last: 0 }
+        })?;
         Ok(T::from_bytes(bytes))
+    }
+
+    /// The bytes of a span, which are a number's.
+    #[inline(always)]
+    fn number<T: Scalar>(&self, span: Span) -> T::Bytes {
+        let mut bytes = T::Bytes::default();
+        self.view.window(span).copy_to(as_uninit(bytes.as_mut()));
+        bytes
     }
 
     #[inline(always)]

@@ -186,7 +186,7 @@ impl Guard {
     ///
     /// A file that ends in the middle of the span shows zeros there and a failing
     /// page behind them; but if it grows again before that page is touched,
-    /// nothing fails. The canary tells, or, while there is none, a second look.
+    /// nothing fails. The canary tells, or, while there is none, care.
     #[inline(never)]
     pub(crate) fn read(
         &self,
@@ -206,23 +206,22 @@ impl Guard {
                 return Ok(());
             }
         } else if Slot::is_sound(epoch) && !map.view.is_in_one_page(span) {
-            let worth = span.len() >= LONG || self.crossings.load(Ordering::Relaxed) >= MANY;
-            let song = if worth || self.slot.canary() != 0 { self.song() } else { None };
-            let mut seen = look();
-            let uncut = match song {
-                Some(song) => os::guard::sings(self.slot, song),
-                None => {
-                    self.crossings.fetch_add(1, Ordering::Relaxed);
-                    seen = look();
-                    seen.same
+            let worth = span.len() >= LONG
+                || self.slot.canary() != 0
+                || self.crossings.fetch_add(1, Ordering::Relaxed) >= MANY;
+            if !worth {
+                return self.read_carefully(map, operation, span, look, false);
+            }
+            if let Some(song) = self.song() {
+                let seen = look();
+                let uncut = os::guard::sings(self.slot, song);
+                let certain = seen.last != 0 || self.reaches(map, seen.span, epoch);
+                if uncut && certain && self.is_still(epoch) {
+                    return Ok(());
                 }
-            };
-            let certain = seen.last != 0 || self.reaches(map, seen.span, epoch);
-            if uncut && certain && self.is_still(epoch) {
-                return Ok(());
             }
         }
-        self.read_carefully(map, operation, span, look)
+        self.read_carefully(map, operation, span, look, true)
     }
 
     /// What the canary sings, planted anew if it is silent. `None`: there is none.
@@ -248,12 +247,13 @@ impl Guard {
         operation: &'static str,
         span: Span,
         look: &mut dyn FnMut() -> Look,
+        watch: bool,
     ) -> Result<()> {
         for _ in 0..16 {
             self.heal();
             let epoch = self.slot.epoch();
             // On a file that is too short the canary could not be planted anyway.
-            let long_enough = reach(map).is_some_and(|end| end >= map.len());
+            let long_enough = watch && reach(map).is_some_and(|end| end >= map.len());
             let song = if long_enough { self.song() } else { None };
             let mut seen = look();
             // Twice, and each time with all that it depends on there.
@@ -386,18 +386,24 @@ impl Guard {
     /// byte is not zero, the file reaches it; and if it can be read at all, the
     /// file ends in the map's last page or later. If neither tells, the careful
     /// way asks.
-    #[inline(never)]
+    #[inline(always)]
     fn reaches(&self, map: &Map, span: Span, epoch: usize) -> bool {
         if span.is_empty() || !map.is_readable() {
             return true;
         }
         let last = map.view.last();
         if self.is_still(epoch) {
-            return last != 0 || span.end() <= self.last_page;
+            last != 0 || span.end() <= self.last_page
+        } else {
+            // That was this look, and no access of the program's.
+            self.forget();
+            false
         }
-        // That was this look, and no access of the program's.
+    }
+
+    #[cold]
+    fn forget(&self) {
         self.slot.take_unreported();
-        false
     }
 
     /// Asks the file whether it reaches the end of `span`.
