@@ -170,9 +170,12 @@ impl Guard {
         look: impl FnOnce() -> (T, Span, u8),
     ) -> Result<T, usize> {
         let epoch = self.slot.epoch();
-        if Slot::is_sound(epoch) && (!self.bounded || map.view.is_in_one_page(span)) {
+        let crosses = self.bounded && !map.view.is_in_one_page(span);
+        if Slot::is_sound(epoch) && (!crosses || self.slot.canary() != 0) {
+            let song = if crosses { self.slot.song() } else { 0 };
             let (result, span, last) = look();
             if self.is_still(epoch)
+                && (!crosses || os::guard::sings(self.slot, song))
                 && (last != 0 || !self.bounded || self.reaches(map, span, epoch))
             {
                 return Ok(result);
@@ -196,9 +199,11 @@ impl Guard {
         epoch: usize,
         look: &mut dyn FnMut() -> Look,
     ) -> Result<()> {
-        // A fault since then is the operation's own, if it matters to it.
         if !Slot::was_whole(epoch) {
             self.report(map, operation)?;
+        } else if !self.is_still(epoch) {
+            // A fault since then is the operation's own, and judged below.
+            self.take_unreported_in(map, span);
         }
         if Slot::is_sound(epoch) && !self.bounded {
             look();
