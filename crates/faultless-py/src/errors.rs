@@ -5,12 +5,13 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
-use crate::glue;
+use crate::glue::{self, Raised};
 
 /// `mmap closed or invalid`: every method of a closed map.
 #[cold]
-pub(crate) fn closed() -> PyErr {
-    PyValueError::new_err("mmap closed or invalid")
+#[inline(never)]
+pub(crate) fn closed() -> Raised {
+    PyValueError::new_err("mmap closed or invalid").into()
 }
 
 /// The error that the system's number stands for, with its own message and, for
@@ -39,6 +40,14 @@ pub(crate) fn raise(py: Python<'_>, error: &faultless::Error) -> PyErr {
         (faultless::ErrorKind::Unsupported, None) => PyOSError::new_err(error.to_string()),
         _ => PyValueError::new_err(error.to_string()),
     }
+}
+
+/// The same where it ends a function that has to be fast.
+#[cold]
+#[inline(never)]
+#[expect(clippy::needless_pass_by_value, reason = "it is dropped here, out of the way")]
+pub(crate) fn raised(error: faultless::Error) -> Raised {
+    Python::attach(|py| raise(py, &error).into())
 }
 
 /// `faultless.FaultError`, which is written in Python.

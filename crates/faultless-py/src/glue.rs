@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 #![expect(clippy::disallowed_methods, reason = "Python's memory, which is not a map's")]
 
-use std::ffi::{c_int, c_void};
+use std::ffi::c_int;
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -12,8 +12,45 @@ use pyo3::exceptions::{PyOverflowError, PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::{Borrowed, ffi};
 
+use crate::singletons;
+
+/// That an exception is set: what stands for it in the code between C and the
+/// core, where a whole `PyErr` in every result would cost more than the work.
+#[derive(Debug)]
+pub(crate) struct Raised(());
+
+impl Raised {
+    /// Forgets the exception.
+    pub(crate) fn clear(self) {
+        drop(PyErr::from(self));
+    }
+}
+
+impl From<PyErr> for Raised {
+    #[cold]
+    #[inline(never)]
+    fn from(error: PyErr) -> Self {
+        Python::attach(|py| error.restore(py));
+        Self(())
+    }
+}
+
+impl From<Raised> for PyErr {
+    #[cold]
+    #[inline(never)]
+    fn from(_: Raised) -> Self {
+        Python::attach(Self::fetch)
+    }
+}
+
+/// The exception that the interpreter has just set.
+pub(crate) const RAISED: Raised = Raised(());
+
+/// A result whose error is the exception that is set.
+pub(crate) type Outcome<T> = Result<T, Raised>;
+
 /// What a method returns.
-pub(crate) type Returned<'py> = PyResult<Bound<'py, PyAny>>;
+pub(crate) type Returned<'py> = Outcome<Bound<'py, PyAny>>;
 
 /// What a C function returns, and what stands for an exception in it.
 pub(crate) trait Output {
@@ -53,54 +90,32 @@ impl Output for usize {
 }
 
 /// Runs the body of a function that Python calls so often that even a landing pad
-/// counts: an error becomes the current exception. The body must not panic; if it
-/// does, the process ends here, at the border to C.
+/// counts. The body must not panic; if it does, the process ends here, at the
+/// border to C.
 ///
 /// # Safety
 /// The thread must be attached to the interpreter.
 #[inline(always)]
 pub(crate) unsafe fn enter_hot<'py, R: Output>(
-    body: impl FnOnce(Python<'py>) -> PyResult<R>,
+    body: impl FnOnce(Python<'py>) -> Outcome<R>,
 ) -> R::Raw {
     // SAFETY: the caller's promise.
-    match body(unsafe { Python::assume_attached() }) {
-        Ok(result) => result.into_raw(),
-        Err(error) => {
-            restore(error);
-            R::RAISED
-        }
-    }
+    body(unsafe { Python::assume_attached() }).map_or(R::RAISED, Output::into_raw)
 }
 
-/// Runs the body of a function that Python calls: an error becomes the current
-/// exception, and a panic does not get out.
+/// Runs the body of a function that Python calls; a panic does not get out.
 ///
 /// # Safety
 /// The thread must be attached to the interpreter.
 #[inline(always)]
-pub(crate) unsafe fn enter<'py, R: Output>(
-    body: impl FnOnce(Python<'py>) -> PyResult<R>,
-) -> R::Raw {
+pub(crate) unsafe fn enter<'py, R: Output>(body: impl FnOnce(Python<'py>) -> Outcome<R>) -> R::Raw {
     // SAFETY: the caller's promise.
     let py = unsafe { Python::assume_attached() };
-    match catch_unwind(AssertUnwindSafe(|| body(py))) {
-        Ok(Ok(result)) => result.into_raw(),
-        Ok(Err(error)) => {
-            restore(error);
-            R::RAISED
-        }
-        Err(_) => {
-            restore(PyRuntimeError::new_err(
-                "faultless: an internal check failed; please report it",
-            ));
-            R::RAISED
-        }
-    }
-}
-
-#[cold]
-fn restore(error: PyErr) {
-    Python::attach(|py| error.restore(py));
+    let done = catch_unwind(AssertUnwindSafe(|| body(py))).unwrap_or_else(|_| {
+        let message = "faultless: an internal check failed; please report it";
+        Err(PyRuntimeError::new_err(message).into())
+    });
+    done.map_or(R::RAISED, Output::into_raw)
 }
 
 /// The arguments of a call, by position.
@@ -135,13 +150,14 @@ impl<'a, 'py> Args<'a, 'py> {
 
     /// Checks how many there are.
     #[inline(always)]
-    pub(crate) fn count(&self, least: usize, most: usize) -> PyResult<usize> {
+    pub(crate) fn count(&self, least: usize, most: usize) -> Outcome<usize> {
         let count = self.args.len();
         if count >= least && count <= most { Ok(count) } else { Err(self.miscounted(least, most)) }
     }
 
     #[cold]
-    fn miscounted(&self, least: usize, most: usize) -> PyErr {
+    #[inline(never)]
+    fn miscounted(&self, least: usize, most: usize) -> Raised {
         let (name, got) = (self.name, self.args.len());
         let (bound, number) = match () {
             () if least == most => ("", least),
@@ -150,12 +166,13 @@ impl<'a, 'py> Args<'a, 'py> {
         };
         let plural = if number == 1 { "" } else { "s" };
         PyTypeError::new_err(format!("{name} expected {bound}{number} argument{plural}, got {got}"))
+            .into()
     }
 
     #[inline(always)]
     pub(crate) fn get(&self, index: usize) -> Option<Borrowed<'a, 'py, PyAny>> {
         // SAFETY: the arguments of the running call are live objects.
-        self.args.get(index).map(|&arg| unsafe { Borrowed::from_ptr(self.py, arg) })
+        self.args.get(index).map(|&arg| unsafe { borrowed(self.py, arg) })
     }
 
     /// An argument, where one that is left out is as good as `None`.
@@ -166,12 +183,12 @@ impl<'a, 'py> Args<'a, 'py> {
 
     /// An argument as the C type `Py_ssize_t`.
     #[inline(always)]
-    pub(crate) fn size(&self, index: usize, default: isize) -> PyResult<isize> {
+    pub(crate) fn size(&self, index: usize, default: isize) -> Outcome<isize> {
         self.get(index).map_or(Ok(default), |arg| size(&arg))
     }
 
     /// An argument as the C type `int`.
-    pub(crate) fn int(&self, index: usize, default: c_int) -> PyResult<c_int> {
+    pub(crate) fn int(&self, index: usize, default: c_int) -> Outcome<c_int> {
         self.get(index).map_or(Ok(default), |arg| int(&arg))
     }
 }
@@ -191,11 +208,6 @@ pub(crate) fn is_index(object: &Borrowed<'_, '_, PyAny>) -> bool {
     }
 }
 
-#[inline(always)]
-fn checked(py: Python<'_>, value: isize) -> PyResult<isize> {
-    if value == -1 { PyErr::take(py).map_or(Ok(-1), Err) } else { Ok(value) }
-}
-
 /// Which exception an integer beyond `Py_ssize_t` is.
 #[derive(Clone, Copy)]
 pub(crate) enum TooLarge {
@@ -206,16 +218,31 @@ pub(crate) enum TooLarge {
 
 /// An index-like object as `Py_ssize_t`, with the message of indexing.
 #[inline(always)]
-pub(crate) fn index(object: &Borrowed<'_, '_, PyAny>, too_large: TooLarge) -> PyResult<isize> {
+pub(crate) fn index(object: &Borrowed<'_, '_, PyAny>, too_large: TooLarge) -> Outcome<isize> {
+    match exact_index(object) {
+        Some(value) => Ok(value),
+        None => any_index(object, too_large),
+    }
+}
+
+/// An integer itself, which is converted without running any code of Python's,
+/// unless it is -1 or too large: that `index` has to find out.
+#[inline(always)]
+pub(crate) fn exact_index(object: &Borrowed<'_, '_, PyAny>) -> Option<isize> {
+    // SAFETY: the object is live.
+    unsafe {
+        if ffi::PyLong_CheckExact(object.as_ptr()) == 0 {
+            return None;
+        }
+        Some(ffi::PyLong_AsSsize_t(object.as_ptr())).filter(|&value| value != -1)
+    }
+}
+
+#[inline(never)]
+fn any_index(object: &Borrowed<'_, '_, PyAny>, too_large: TooLarge) -> Outcome<isize> {
     // SAFETY: the object is live, and the exceptions always are.
     let value = unsafe {
-        if ffi::PyLong_CheckExact(object.as_ptr()) != 0 {
-            let value = ffi::PyLong_AsSsize_t(object.as_ptr());
-            if value != -1 {
-                return Ok(value);
-            }
-            ffi::PyErr_Clear();
-        }
+        ffi::PyErr_Clear();
         let exception = match too_large {
             TooLarge::Index => ffi::PyExc_IndexError,
             TooLarge::Type => ffi::PyExc_TypeError,
@@ -223,53 +250,104 @@ pub(crate) fn index(object: &Borrowed<'_, '_, PyAny>, too_large: TooLarge) -> Py
         };
         ffi::PyNumber_AsSsize_t(object.as_ptr(), exception)
     };
-    checked(object.py(), value)
+    if value == -1 { unless_raised(-1) } else { Ok(value) }
+}
+
+/// The value that also stands for an exception, if none is set.
+#[cold]
+#[inline(never)]
+fn unless_raised<T>(value: T) -> Outcome<T> {
+    // SAFETY: asks whether an exception is set.
+    if unsafe { ffi::PyErr_Occurred() }.is_null() { Ok(value) } else { Err(RAISED) }
 }
 
 /// An integer argument as `Py_ssize_t`.
 #[inline(always)]
-pub(crate) fn size(object: &Borrowed<'_, '_, PyAny>) -> PyResult<isize> {
-    // SAFETY: the object is live. An integer itself needs no conversion.
-    unsafe {
-        if ffi::PyLong_CheckExact(object.as_ptr()) != 0 {
-            return checked(object.py(), ffi::PyLong_AsSsize_t(object.as_ptr()));
-        }
-        let number = ffi::PyNumber_Index(object.as_ptr());
-        let number = Bound::from_owned_ptr_or_err(object.py(), number)?;
-        checked(object.py(), ffi::PyLong_AsSsize_t(number.as_ptr()))
+pub(crate) fn size(object: &Borrowed<'_, '_, PyAny>) -> Outcome<isize> {
+    match exact_index(object) {
+        Some(value) => Ok(value),
+        None => any_size(object),
     }
 }
 
+#[inline(never)]
+fn any_size(object: &Borrowed<'_, '_, PyAny>) -> Outcome<isize> {
+    // SAFETY: the object is live.
+    let value = unsafe {
+        ffi::PyErr_Clear();
+        let number = ffi::PyNumber_Index(object.as_ptr());
+        let number = Bound::from_owned_ptr_or_err(object.py(), number)?;
+        ffi::PyLong_AsSsize_t(number.as_ptr())
+    };
+    if value == -1 { unless_raised(-1) } else { Ok(value) }
+}
+
 /// An integer argument as the C type `long`.
-pub(crate) fn long(object: &Borrowed<'_, '_, PyAny>) -> PyResult<std::ffi::c_long> {
+#[inline(always)]
+pub(crate) fn long(object: &Borrowed<'_, '_, PyAny>) -> Outcome<std::ffi::c_long> {
     // SAFETY: the object is live.
     let value = unsafe { ffi::PyLong_AsLong(object.as_ptr()) };
-    if value == -1 { PyErr::take(object.py()).map_or(Ok(-1), Err) } else { Ok(value) }
+    if value == -1 { unless_raised(-1) } else { Ok(value) }
 }
 
 /// An integer argument as the C type `int`.
-pub(crate) fn int(object: &Borrowed<'_, '_, PyAny>) -> PyResult<c_int> {
-    const MESSAGE: &str = "Python int too large to convert to C int";
-    let value = long(object).map_err(|error| {
-        if error.is_instance_of::<PyOverflowError>(object.py()) {
-            PyOverflowError::new_err(MESSAGE)
-        } else {
-            error
-        }
+pub(crate) fn int(object: &Borrowed<'_, '_, PyAny>) -> Outcome<c_int> {
+    let too_large = || PyOverflowError::new_err("Python int too large to convert to C int");
+    let value = long(object).map_err(|raised| {
+        let error = PyErr::from(raised);
+        if error.is_instance_of::<PyOverflowError>(object.py()) { too_large() } else { error }
     })?;
-    c_int::try_from(value).map_err(|_| PyOverflowError::new_err(MESSAGE))
-}
-
-#[inline(always)]
-pub(crate) fn none(py: Python<'_>) -> Bound<'_, PyAny> {
-    // SAFETY: None is always live.
-    unsafe { Borrowed::from_ptr(py, ffi::Py_None()) }.to_owned()
+    c_int::try_from(value).map_err(|_| too_large().into())
 }
 
 #[inline(always)]
 pub(crate) fn number(py: Python<'_>, value: isize) -> Returned<'_> {
     // SAFETY: makes a new object, or fails for want of memory.
-    unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyLong_FromSsize_t(value)) }
+    unsafe { owned(py, ffi::PyLong_FromSsize_t(value)) }
+}
+
+/// An offset or a length as an integer.
+#[inline(always)]
+pub(crate) fn unsigned(py: Python<'_>, value: usize) -> Returned<'_> {
+    match u8::try_from(value) {
+        Ok(byte) => Ok(singletons::number(py, byte)),
+        // SAFETY: makes a new object, or fails for want of memory.
+        Err(_) => unsafe { owned(py, ffi::PyLong_FromSize_t(value)) },
+    }
+}
+
+/// A new reference, or, if it is null, the exception that is set.
+///
+/// # Safety
+/// As a function of the C API returns it.
+#[inline(always)]
+unsafe fn owned(py: Python<'_>, object: *mut ffi::PyObject) -> Returned<'_> {
+    // SAFETY: the caller's promise.
+    unsafe { Bound::from_owned_ptr_or_opt(py, object) }.ok_or(RAISED)
+}
+
+/// An object that Python passed, for the length of the call.
+///
+/// # Safety
+/// It must be live for that long.
+#[inline(always)]
+pub(crate) unsafe fn borrowed<'a, 'py>(
+    py: Python<'py>,
+    object: *mut ffi::PyObject,
+) -> Arg<'a, 'py> {
+    // SAFETY: the caller's promise; a live object is not null.
+    unsafe { Borrowed::from_ptr_or_opt(py, object).unwrap_unchecked() }
+}
+
+/// A copy of bytes that may change or fail meanwhile, as a bytes object: the
+/// caller sees to that.
+///
+/// # Safety
+/// The bytes must be there to be read.
+#[inline(always)]
+pub(crate) unsafe fn bytes_from(py: Python<'_>, from: *const u8, len: usize) -> Returned<'_> {
+    // SAFETY: copies the bytes.
+    unsafe { owned(py, ffi::PyBytes_FromStringAndSize(from.cast(), len as ffi::Py_ssize_t)) }
 }
 
 /// A new bytes object of `len` bytes, which `fill` sets. What `fill` did not set
@@ -278,27 +356,52 @@ pub(crate) fn number(py: Python<'_>, value: isize) -> Returned<'_> {
 pub(crate) fn bytes<'py>(
     py: Python<'py>,
     len: usize,
-    fill: impl FnOnce(&mut [MaybeUninit<u8>]) -> PyResult<()>,
+    fill: impl FnOnce(&mut [MaybeUninit<u8>]) -> Outcome<()>,
 ) -> Returned<'py> {
     // SAFETY: makes a new object of that many bytes, which nobody else sees
     // before it is returned.
     unsafe {
-        let object = ffi::PyBytes_FromStringAndSize(ptr::null(), len as ffi::Py_ssize_t);
-        let object = Bound::from_owned_ptr_or_err(py, object)?;
+        let object = bytes_from(py, ptr::null(), len)?;
         let start = ffi::PyBytes_AsString(object.as_ptr()).cast();
         fill(std::slice::from_raw_parts_mut(start, len))?;
         Ok(object)
     }
 }
 
-/// A bytes object of one byte; they exist already.
+/// A copy of `count` bytes of a map straight into a new object; `None` if the map
+/// has to be read with more care, or has not that many.
 #[inline(always)]
-pub(crate) fn byte(py: Python<'_>, byte: u8) -> Returned<'_> {
-    // SAFETY: copies one byte.
-    unsafe {
-        let object = ffi::PyBytes_FromStringAndSize((&raw const byte).cast(), 1);
-        Bound::from_owned_ptr_or_err(py, object)
-    }
+pub(crate) fn peek_bytes<'py>(
+    py: Python<'py>,
+    map: &faultless::Map,
+    start: usize,
+    count: usize,
+) -> Option<Returned<'py>> {
+    map.peek(start, count, |bytes| {
+        // SAFETY: the map has these bytes while it is borrowed.
+        (bytes.len() == count).then(|| (unsafe { bytes_from(py, bytes.cast(), count) }, count))
+    })
+}
+
+/// The line that begins at `start`, and its length, if it ends in the same page;
+/// `None` as for [`peek_bytes`].
+#[inline(always)]
+pub(crate) fn peek_line<'py>(
+    py: Python<'py>,
+    map: &faultless::Map,
+    start: usize,
+) -> Option<Outcome<(Bound<'py, PyAny>, usize)>> {
+    // The smallest page there is.
+    const PAGE: usize = 4 << 10;
+    let left = PAGE - (map.as_ptr().addr().wrapping_add(start)) % PAGE;
+    map.peek(start, left, |bytes| {
+        // SAFETY: the map has these bytes while it is borrowed. They may change
+        // meanwhile: then the newline was there at some moment.
+        let len = memchr::memchr(b'\n', unsafe { &*bytes })? + 1;
+        // SAFETY: as above.
+        let line = unsafe { bytes_from(py, bytes.cast(), len) };
+        Some((line.map(|line| (line, len)), len))
+    })
 }
 
 /// The bytes of an object that has the buffer protocol, for as long as it is
@@ -315,18 +418,19 @@ unsafe impl Sync for Buffer<'_> {}
 impl<'a> Buffer<'a> {
     /// The bytes of `object`, which lives for `'a`.
     #[inline(always)]
-    pub(crate) fn get(object: &Borrowed<'a, '_, PyAny>) -> PyResult<Self> {
+    pub(crate) fn get(object: &Borrowed<'a, '_, PyAny>) -> Outcome<Self> {
         let pointer = object.as_ptr();
         // SAFETY: the object is live. The bytes of a bytes object never move.
         unsafe {
             if ffi::PyBytes_CheckExact(pointer) != 0 {
-                let start = ffi::PyBytes_AsString(pointer).cast();
-                let len = ffi::PyBytes_Size(pointer) as usize;
-                return Ok(Self { bytes: std::slice::from_raw_parts(start, len), view: None });
+                let (mut start, mut len) = (ptr::null_mut(), 0);
+                ffi::PyBytes_AsStringAndSize(pointer, &raw mut start, &raw mut len);
+                let bytes = std::slice::from_raw_parts(start.cast(), len as usize);
+                return Ok(Self { bytes, view: None });
             }
             let mut view = ffi::Py_buffer::new();
             if ffi::PyObject_GetBuffer(pointer, &raw mut view, ffi::PyBUF_SIMPLE) != 0 {
-                return Err(PyErr::fetch(object.py()));
+                return Err(RAISED);
             }
             let bytes = if view.len == 0 {
                 &[]
@@ -355,7 +459,7 @@ impl Drop for Buffer<'_> {
 
 /// `start`, `stop` and `step` of a slice object, not yet fitted to a length.
 #[inline(always)]
-pub(crate) fn unpack(slice: &Borrowed<'_, '_, PyAny>) -> PyResult<Option<(isize, isize, isize)>> {
+pub(crate) fn unpack(slice: &Borrowed<'_, '_, PyAny>) -> Outcome<Option<(isize, isize, isize)>> {
     let (mut start, mut stop, mut step) = (0, 0, 0);
     // SAFETY: the object is live, and a slice if the first call says so.
     unsafe {
@@ -365,7 +469,7 @@ pub(crate) fn unpack(slice: &Borrowed<'_, '_, PyAny>) -> PyResult<Option<(isize,
         let unpacked =
             ffi::PySlice_Unpack(slice.as_ptr(), &raw mut start, &raw mut stop, &raw mut step);
         if unpacked < 0 {
-            return Err(PyErr::fetch(slice.py()));
+            return Err(RAISED);
         }
     }
     Ok(Some((start, stop, step)))
@@ -374,6 +478,12 @@ pub(crate) fn unpack(slice: &Borrowed<'_, '_, PyAny>) -> PyResult<Option<(isize,
 /// A slice fitted to a length: the first offset, and how many.
 #[inline(always)]
 pub(crate) fn adjust(len: usize, (start, stop, step): (isize, isize, isize)) -> (usize, usize) {
+    if step == 1 {
+        let len = len as isize;
+        let fit = |at: isize| if at < 0 { (at + len).max(0) } else { at.min(len) };
+        let (start, stop) = (fit(start), fit(stop));
+        return (start as usize, (stop - start).max(0) as usize);
+    }
     let (mut start, mut stop) = (start, stop);
     // SAFETY: arithmetic on numbers.
     let count = unsafe {
@@ -393,25 +503,85 @@ pub(crate) fn os_error(py: Python<'_>, errno: i32) -> PyErr {
     call().map_or_else(|error| error, PyErr::from_value)
 }
 
-/// Fills in a buffer over `len` bytes at `start` that `owner` keeps in place.
+/// Fills in a buffer over `len` bytes at `start` that `owner` keeps in place, as
+/// `PyBuffer_FillInfo` does, which is called for what is refused.
 ///
 /// # Safety
 /// The bytes must stay where they are until the buffer is released, and `view`
 /// must be what Python handed to the slot.
+#[inline(always)]
 pub(crate) unsafe fn fill_buffer(
-    py: Python<'_>,
     view: *mut ffi::Py_buffer,
     owner: *mut ffi::PyObject,
     (start, len): (*mut u8, usize),
     readonly: bool,
     flags: c_int,
-) -> PyResult<()> {
+) -> Outcome<()> {
+    let asks_for = |what: c_int| flags & what == what;
     // SAFETY: the caller's promise.
-    let filled = unsafe {
-        let (start, len) = (start.cast::<c_void>(), len as ffi::Py_ssize_t);
-        ffi::PyBuffer_FillInfo(view, owner, start, len, c_int::from(readonly), flags)
-    };
-    if filled < 0 { Err(PyErr::fetch(py)) } else { Ok(()) }
+    unsafe {
+        let refused = readonly && asks_for(ffi::PyBUF_WRITABLE);
+        // Those two are for another call.
+        if view.is_null() || refused || flags == ffi::PyBUF_READ || flags == ffi::PyBUF_WRITE {
+            let (start, len) = (start.cast(), len as ffi::Py_ssize_t);
+            let readonly = c_int::from(readonly);
+            let filled = ffi::PyBuffer_FillInfo(view, owner, start, len, readonly, flags);
+            return if filled < 0 { Err(RAISED) } else { Ok(()) };
+        }
+        let if_asked = |what, pointer| if asks_for(what) { pointer } else { ptr::null_mut() };
+        (*view).obj = another(owner);
+        (*view).buf = start.cast();
+        (*view).len = len as ffi::Py_ssize_t;
+        (*view).itemsize = 1;
+        (*view).readonly = c_int::from(readonly);
+        (*view).ndim = 1;
+        (*view).format =
+            if asks_for(ffi::PyBUF_FORMAT) { c"B".as_ptr().cast_mut() } else { ptr::null_mut() };
+        (*view).shape = if_asked(ffi::PyBUF_ND, &raw mut (*view).len);
+        (*view).strides = if_asked(ffi::PyBUF_STRIDES, &raw mut (*view).itemsize);
+        (*view).suboffsets = ptr::null_mut();
+        (*view).internal = ptr::null_mut();
+    }
+    Ok(())
+}
+
+/// One more reference to an object, which is not immortal.
+///
+/// # Safety
+/// It must be live.
+#[inline(always)]
+unsafe fn another(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: the caller's promise. With a global lock the count is a plain
+    // number, as the stable interface of 3.11 has it.
+    unsafe {
+        #[cfg(all(not(Py_3_12), not(Py_GIL_DISABLED)))]
+        {
+            (*object).ob_refcnt += 1;
+        }
+        #[cfg(any(Py_3_12, Py_GIL_DISABLED))]
+        ffi::Py_INCREF(object);
+    }
+    object
+}
+
+/// How far the system's coarse clock is, which takes no system call and counts
+/// in milliseconds; `None` where there is no such clock.
+#[inline(always)]
+pub(crate) fn tick() -> Option<i64> {
+    #[cfg(target_os = "linux")]
+    #[allow(clippy::useless_conversion, reason = "the fields are narrower on some platforms")]
+    {
+        let mut now = MaybeUninit::<libc::timespec>::uninit();
+        // SAFETY: fills in the structure, or fails.
+        unsafe {
+            (libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, now.as_mut_ptr()) == 0).then(|| {
+                let now = now.assume_init();
+                i64::from(now.tv_sec) << 32 | i64::from(now.tv_nsec)
+            })
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
 }
 
 /// An argument of the running call.
@@ -445,14 +615,14 @@ pub(crate) unsafe fn named<'a, 'py>(
 
 impl<'a, 'py> Named<'a, 'py> {
     /// The argument `name`, which is the only one that may be given.
-    pub(crate) fn only(&self, method: &str, name: &str) -> PyResult<Option<Arg<'a, 'py>>> {
+    pub(crate) fn only(&self, method: &str, name: &str) -> Outcome<Option<Arg<'a, 'py>>> {
         let mut found = None;
         for (given, arg) in &self.0 {
             if given.eq(name)? {
                 found = Some(*arg);
             } else {
                 let message = format!("{method}() got an unexpected keyword argument '{given}'");
-                return Err(PyTypeError::new_err(message));
+                return Err(PyTypeError::new_err(message).into());
             }
         }
         Ok(found)
@@ -527,14 +697,6 @@ impl<'a, 'py> ConstructorArgs<'a, 'py> {
         }
         Ok(bound)
     }
-}
-
-#[inline(always)]
-pub(crate) fn truth(py: Python<'_>, value: bool) -> Bound<'_, PyAny> {
-    // SAFETY: the two are always live.
-    let object = unsafe { if value { ffi::Py_True() } else { ffi::Py_False() } };
-    // SAFETY: as above.
-    unsafe { Borrowed::from_ptr(py, object) }.to_owned()
 }
 
 /// Raises an audit event, as `sys.audit` does.

@@ -11,6 +11,7 @@ mod errors;
 mod glue;
 mod mmap;
 mod open;
+mod singletons;
 
 use pyo3::prelude::*;
 
@@ -19,10 +20,11 @@ use pyo3::prelude::*;
 mod _native {
     use pyo3::prelude::*;
 
-    use crate::{constants, mmap};
+    use crate::{constants, mmap, singletons};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        singletons::find(module.py())?;
         constants::add(module)?;
         module.add("mmap", mmap::class(module.py())?)?;
         Ok(())

@@ -73,5 +73,5 @@ pub(crate) fn open<'py>(
         "c" => ACCESS_COPY,
         _ => ACCESS_WRITE,
     };
-    mmap::wrap(py, map, access)
+    Ok(mmap::wrap(py, map, access)?)
 }

@@ -503,8 +503,13 @@ impl Map {
             }
             let epoch = self.guard.write(self, OPERATION, to)?;
             let (source, target) = (self.view.window(part), self.view.window(to));
-            let before = self.guard.epoch();
-            self.guard.read(self, OPERATION, part, before, &mut || source.touch())?;
+            let touched = self.guard.quick(self, part, || {
+                let seen = source.touch();
+                ((), seen.span, seen.last)
+            });
+            touched.or_else(|epoch| {
+                self.guard.read(self, OPERATION, part, epoch, &mut || source.touch())
+            })?;
             source.move_to(&target);
             self.guard.wrote(self, OPERATION, to, epoch)
         })

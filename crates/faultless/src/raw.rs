@@ -46,6 +46,47 @@ impl Map {
         self.view.start()
     }
 
+    /// Hands up to `len` bytes from `offset` on to `look`, in place, and returns
+    /// what it returned: for bindings that copy bytes into objects of another
+    /// language without a copy between.
+    ///
+    /// `look` gets fewer bytes at the end of the map, and none past it. It returns
+    /// its result and on how many of the bytes, from the first on, this depends;
+    /// or `None`. The bytes can change while it looks. If one of those that it
+    /// depends on could not be had, if there is any doubt about it, or if the map
+    /// cannot be read, the result is dropped and `None` returned: then an
+    /// operation such as [`read_at`](Self::read_at) has the answer or the error.
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(8).map_anonymous()?;
+    /// map.write_at(0, b"ab\ncd")?;
+    /// let first = map.peek(0, 2, |bytes| {
+    ///     // SAFETY: the bytes are there, if there are any, while `look` runs.
+    ///     (!bytes.is_empty()).then(|| (unsafe { bytes.cast::<u8>().read() }, 1))
+    /// });
+    /// assert_eq!(first, Some(b'a'));
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
+    #[inline(always)]
+    pub fn peek<T>(
+        &self,
+        offset: usize,
+        len: usize,
+        look: impl FnOnce(*const [u8]) -> Option<(T, usize)>,
+    ) -> Option<T> {
+        if !self.is_readable() {
+            return None;
+        }
+        let span = Span::clamped(self.len(), offset, len);
+        let seen = self.guard.quick(self, span, || {
+            let window = self.view.window(span);
+            let (result, used) = look(window.bytes()).unzip();
+            let used = span.within(0..used.unwrap_or(0).min(span.len()));
+            (result, used, self.view.window(used).last().unwrap_or(1))
+        });
+        seen.ok().flatten()
+    }
+
     /// A range of the map as a slice.
     ///
     /// # Errors

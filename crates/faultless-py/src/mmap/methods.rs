@@ -13,8 +13,9 @@ use pyo3::prelude::*;
 
 use super::state::{LONG, Mmap};
 use crate::constants::{ACCESS_COPY, ACCESS_READ, ACCESS_WRITE};
-use crate::errors::{self, raise};
-use crate::glue::{self, Arg, Args, Buffer, Named, Returned, TooLarge};
+use crate::errors;
+use crate::glue::{self, Arg, Args, Buffer, Named, Outcome, Raised, Returned, TooLarge};
+use crate::singletons;
 
 /// Before 3.14 the interpreter's own tests expect an index that is out of range
 /// to be noticed before a value that is no integer.
@@ -31,23 +32,61 @@ pub(super) fn index_first() -> bool {
     INDEX_FIRST.load(Ordering::Relaxed)
 }
 
-pub(super) fn check_writable(mmap: &Mmap) -> PyResult<()> {
-    if mmap.access == ACCESS_READ {
-        let message = "mmap can't modify a readonly memory map.";
-        return Err(PyTypeError::new_err(message));
-    }
-    Ok(())
+#[inline(always)]
+pub(super) fn check_writable(mmap: &Mmap) -> Outcome<()> {
+    if mmap.access == ACCESS_READ { Err(not_writable()) } else { Ok(()) }
 }
+
+#[cold]
+#[inline(never)]
+fn not_writable() -> Raised {
+    PyTypeError::new_err("mmap can't modify a readonly memory map.").into()
+}
+
+/// An exception that ends a method, made where it is not in the way.
+macro_rules! cold_error {
+    ($name:ident, $exception:ident, $message:literal) => {
+        #[cold]
+        #[inline(never)]
+        pub(super) fn $name() -> Raised {
+            $exception::new_err($message).into()
+        }
+    };
+}
+
+cold_error!(out_of_range, PyIndexError, "mmap index out of range");
+cold_error!(read_past_the_end, PyValueError, "read byte out of range");
+cold_error!(write_past_the_end, PyValueError, "write byte out of range");
+cold_error!(data_out_of_range, PyValueError, "data out of range");
+cold_error!(move_out_of_range, PyValueError, "source, destination, or count out of range");
+cold_error!(seek_out_of_range, PyValueError, "seek out of range");
 
 /// A copy of `count` bytes from `start` on. `None`: the map has become shorter
 /// since the caller looked, who looks again.
-#[inline]
+#[inline(always)]
 pub(super) fn copy<'py>(
     py: Python<'py>,
     mmap: &Mmap,
     start: usize,
     count: usize,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
+) -> Outcome<Option<Bound<'py, PyAny>>> {
+    if count < LONG {
+        let map = mmap.enter(py)?;
+        // Straight from the map, when nothing is wrong with it.
+        if let Some(copied) = glue::peek_bytes(py, &map, start, count) {
+            return copied.map(Some);
+        }
+    }
+    copy_long(py, mmap, start, count)
+}
+
+#[inline(never)]
+pub(super) fn copy_long<'py>(
+    py: Python<'py>,
+    mmap: &Mmap,
+    start: usize,
+    count: usize,
+) -> Outcome<Option<Bound<'py, PyAny>>> {
     let read = |map: &faultless::Map, buf: &mut [_]| map.read_exact_uninit_at(start, buf).map(drop);
     filled(py, mmap, count, read)
 }
@@ -59,39 +98,42 @@ pub(super) fn filled<'py>(
     mmap: &Mmap,
     count: usize,
     read: impl FnOnce(&faultless::Map, &mut [MaybeUninit<u8>]) -> Result<(), faultless::Error> + Send,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
+) -> Outcome<Option<Bound<'py, PyAny>>> {
     let mut shrunk = false;
     let copied = glue::bytes(py, count, |buf| {
         mmap.run(py, count, |map| read(map, buf))?.map_err(|error| {
             shrunk = error.kind() == ErrorKind::OutOfRange;
-            raise(py, &error)
+            errors::raised(error)
         })
     });
     match copied {
-        Err(_) if shrunk => Ok(None),
+        Err(raised) if shrunk => {
+            raised.clear();
+            Ok(None)
+        }
         copied => copied.map(Some),
     }
 }
 
 pub(super) fn close<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
     mmap.close(py)?;
-    Ok(glue::none(py))
+    Ok(singletons::none(py))
 }
 
 pub(super) fn closed<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
-    Ok(glue::truth(py, mmap.is_closed()))
+    Ok(singletons::truth(py, mmap.is_closed()))
 }
 
 pub(super) fn fault<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
     let fault = mmap.enter(py)?.fault();
     match fault {
-        Some(fault) => (fault.offset, fault.reason.name()).into_pyobject(py).map(Bound::into_any),
-        None => Ok(glue::none(py)),
+        Some(fault) => Ok((fault.offset, fault.reason.name()).into_pyobject(py)?.into_any()),
+        None => Ok(singletons::none(py)),
     }
 }
 
 pub(super) fn guarded<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
-    Ok(glue::truth(py, mmap.enter(py)?.is_guarded()))
+    Ok(singletons::truth(py, mmap.enter(py)?.is_guarded()))
 }
 
 pub(super) fn find<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
@@ -106,7 +148,7 @@ fn search<'py>(mmap: &Mmap, args: &Args<'_, 'py>, reverse: bool) -> Returned<'py
     let py = args.py;
     args.count(1, 3)?;
     let Some(needle) = args.get(0) else {
-        return Ok(glue::none(py));
+        return Ok(singletons::none(py));
     };
     let needle = Buffer::get(&needle)?;
     let mut len = mmap.enter(py)?.len();
@@ -143,7 +185,7 @@ fn scan(
     mut start: usize,
     mut end: usize,
     reverse: bool,
-) -> PyResult<Option<usize>> {
+) -> Outcome<Option<usize>> {
     const PART: usize = 256 << 20;
     loop {
         let part = (end - start).min(PART.max(2 * needle.len()));
@@ -153,7 +195,7 @@ fn scan(
             let (from, to) = (from.min(map.len()), to.min(map.len()));
             if reverse { map.rfind(needle, from..to) } else { map.find(needle, from..to) }
         })?;
-        let found = found.map_err(|error| raise(py, &error))?;
+        let found = found.map_err(errors::raised)?;
         if found.is_some() || part == end - start {
             return Ok(found);
         }
@@ -177,7 +219,7 @@ pub(super) fn flush<'py>(
     if args.len() > 2 {
         let got = args.len();
         let message = format!("flush() takes at most 2 positional arguments ({got} given)");
-        return Err(PyTypeError::new_err(message));
+        return Err(PyTypeError::new_err(message).into());
     }
     let offset = args.size(0, 0)?;
     let size = args.size(1, -1)?;
@@ -185,7 +227,7 @@ pub(super) fn flush<'py>(
     let len = mmap.enter(py)?.len() as isize;
     let size = if size == -1 { len - offset } else { size };
     if size < 0 || offset < 0 || len - offset < size {
-        return Err(PyValueError::new_err("flush values out of range"));
+        return Err(PyValueError::new_err("flush values out of range").into());
     }
     let (offset, size) = (offset as usize, size as usize);
     let how = if flags == 0 { Flush::SYNC } else { Flush::from_raw(flags) };
@@ -194,12 +236,12 @@ pub(super) fn flush<'py>(
         mmap.run(py, 0, |map| map.flush_range(..0, how))?
     } else {
         if offset % faultless::page_size() != 0 {
-            return Err(errors::os(py, libc::EINVAL));
+            return Err(errors::os(py, libc::EINVAL).into());
         }
         mmap.run(py, LONG, |map| map.flush_range(offset..offset + size, how))?
     };
-    written.map_err(|error| raise(py, &error))?;
-    Ok(glue::none(py))
+    written.map_err(errors::raised)?;
+    Ok(singletons::none(py))
 }
 
 pub(super) fn madvise<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
@@ -212,18 +254,18 @@ pub(super) fn madvise<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
     let len = mmap.enter(py)?.len() as isize;
     let length = length.unwrap_or(len);
     if start < 0 || start >= len {
-        return Err(PyValueError::new_err("madvise start out of bounds"));
+        return Err(PyValueError::new_err("madvise start out of bounds").into());
     }
     if length < 0 {
-        return Err(PyValueError::new_err("madvise length invalid"));
+        return Err(PyValueError::new_err("madvise length invalid").into());
     }
     if isize::MAX - start < length {
-        return Err(PyOverflowError::new_err("madvise length too large"));
+        return Err(PyOverflowError::new_err("madvise length too large").into());
     }
     let (start, length) = (start as usize, length.min(len - start) as usize);
     mmap.run(py, length, |map| glue::advise(map, start..start + length, option))?
-        .map_err(|error| raise(py, &error))?;
-    Ok(glue::none(py))
+        .map_err(errors::raised)?;
+    Ok(singletons::none(py))
 }
 
 pub(super) fn move_<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
@@ -233,12 +275,11 @@ pub(super) fn move_<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
     let len = mmap.enter(py)?.len() as isize;
     check_writable(mmap)?;
     if to < 0 || from < 0 || count < 0 || len - to < count || len - from < count {
-        return Err(PyValueError::new_err("source, destination, or count out of range"));
+        return Err(move_out_of_range());
     }
     let (to, from, count) = (to as usize, from as usize, count as usize);
-    mmap.run(py, count, |map| map.copy_within(from..from + count, to))?
-        .map_err(|error| raise(py, &error))?;
-    Ok(glue::none(py))
+    mmap.run(py, count, |map| map.copy_within(from..from + count, to))?.map_err(errors::raised)?;
+    Ok(singletons::none(py))
 }
 
 pub(super) fn read<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
@@ -247,11 +288,7 @@ pub(super) fn read<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
     let wanted = match args.given(0) {
         None => -1,
         Some(arg) if glue::is_index(&arg) => glue::index(&arg, TooLarge::Overflow)?,
-        Some(arg) => {
-            let kind = arg.get_type().name()?;
-            let message = format!("argument should be integer or None, not '{kind}'");
-            return Err(PyTypeError::new_err(message));
-        }
+        Some(arg) => return Err(not_a_count(&arg)),
     };
     loop {
         let len = mmap.enter(py)?.len();
@@ -262,7 +299,7 @@ pub(super) fn read<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
             return glue::bytes(py, 0, |_| Ok(()));
         }
         // The bytes are this call's from now on, whoever else reads.
-        if mmap.advance(start, start + count) {
+        if mmap.claim(start, start + count) {
             match copy(py, mmap, start, count) {
                 Ok(Some(copied)) => return Ok(copied),
                 failed => {
@@ -274,24 +311,49 @@ pub(super) fn read<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
     }
 }
 
+#[cold]
+#[inline(never)]
+fn not_a_count(arg: &Arg<'_, '_>) -> Raised {
+    match arg.get_type().name() {
+        Ok(kind) => {
+            let message = format!("argument should be integer or None, not '{kind}'");
+            PyTypeError::new_err(message).into()
+        }
+        Err(error) => error.into(),
+    }
+}
+
 pub(super) fn read_byte<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
     let map = mmap.enter(py)?;
     loop {
         let at = mmap.position();
         if at >= map.len() {
-            return Err(PyValueError::new_err("read byte out of range"));
+            return Err(read_past_the_end());
         }
-        if mmap.advance(at, at + 1) {
-            let byte = map.get(at).map_err(|error| {
-                mmap.advance(at + 1, at);
-                raise(py, &error)
-            })?;
-            return glue::number(py, isize::from(byte));
+        if mmap.claim(at, at + 1) {
+            let byte = map.get(at).map_err(|error| mmap.unclaim(at, at + 1, error))?;
+            return Ok(singletons::number(py, byte));
         }
     }
 }
 
 pub(super) fn readline<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
+    {
+        let map = mmap.enter(py)?;
+        let start = mmap.position();
+        if let Some(line) = glue::peek_line(py, &map, start) {
+            let line = line?;
+            if mmap.claim(start, start + line.1) {
+                return Ok(line.0);
+            }
+        }
+    }
+    readline_anywhere(py, mmap)
+}
+
+/// A line that is not in one page, or in one that fails.
+#[inline(never)]
+fn readline_anywhere<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
     loop {
         let len = mmap.enter(py)?.len();
         let start = mmap.position();
@@ -326,14 +388,14 @@ pub(super) fn resize<'py>(mmap: &Mmap, arg: Arg<'_, 'py>) -> Returned<'py> {
         (map.is_anonymous(), map.file_offset(), map.len())
     };
     if mmap.is_exported() {
-        return Err(pyo3::exceptions::PyBufferError::new_err(EXPORTED));
+        return Err(pyo3::exceptions::PyBufferError::new_err(EXPORTED).into());
     }
     if !mmap.tracked {
-        return Err(PyValueError::new_err("mmap can't resize with trackfd=False."));
+        return Err(PyValueError::new_err("mmap can't resize with trackfd=False.").into());
     }
     if mmap.access == ACCESS_READ || mmap.access == ACCESS_COPY {
         let message = "mmap can't resize a readonly or copy-on-write memory map.";
-        return Err(PyTypeError::new_err(message));
+        return Err(PyTypeError::new_err(message).into());
     }
     let size = usize::try_from(size)
         .ok()
@@ -360,7 +422,7 @@ pub(super) fn resize<'py>(mmap: &Mmap, arg: Arg<'_, 'py>) -> Returned<'py> {
         }
         None => errors::os(py, libc::ENOMEM),
     })?;
-    Ok(glue::none(py))
+    Ok(singletons::none(py))
 }
 
 pub(super) fn seek<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
@@ -372,19 +434,19 @@ pub(super) fn seek<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
         0 => 0,
         1 => mmap.position(),
         2 => len,
-        _ => return Err(PyValueError::new_err("unknown seek type")),
+        _ => return Err(PyValueError::new_err("unknown seek type").into()),
     };
     match base.checked_add_signed(by) {
         Some(to) if to <= len => {
             mmap.set_position(to);
-            glue::number(py, to as isize)
+            glue::unsigned(py, to)
         }
-        _ => Err(PyValueError::new_err("seek out of range")),
+        _ => Err(seek_out_of_range()),
     }
 }
 
 pub(super) fn seekable<'py>(py: Python<'py>, _: &Mmap) -> Returned<'py> {
-    Ok(glue::truth(py, true))
+    Ok(singletons::truth(py, true))
 }
 
 pub(super) fn set_name<'py>(mmap: &Mmap, arg: Arg<'_, 'py>) -> Returned<'py> {
@@ -397,34 +459,37 @@ pub(super) fn set_name<'py>(mmap: &Mmap, arg: Arg<'_, 'py>) -> Returned<'py> {
             kind => kind,
         };
         let message = format!("set_name() argument must be str, not {kind}");
-        return Err(PyTypeError::new_err(message));
+        return Err(PyTypeError::new_err(message).into());
     };
     let name = name.to_cow()?;
     if name.contains('\0') {
-        return Err(PyValueError::new_err("embedded null character"));
+        return Err(PyValueError::new_err("embedded null character").into());
     }
     if name.len() > LONGEST {
-        return Err(PyValueError::new_err("name is too long"));
+        return Err(PyValueError::new_err("name is too long").into());
     }
     let map = match mmap.enter(py) {
         Ok(map) => map,
         // The standard does not look.
-        Err(_) if mmap.is_closed() => return Ok(glue::none(py)),
-        Err(error) => return Err(error),
+        Err(raised) if mmap.is_closed() => {
+            raised.clear();
+            return Ok(singletons::none(py));
+        }
+        Err(raised) => return Err(raised),
     };
     if !map.is_anonymous() {
         let message = "Cannot set annotation on non-anonymous mappings";
-        return Err(PyValueError::new_err(message));
+        return Err(PyValueError::new_err(message).into());
     }
     let dev_mode: bool = py.import("sys")?.getattr("flags")?.getattr("dev_mode")?.extract()?;
     if dev_mode {
-        let full = std::ffi::CString::new(format!("cpython:mmap:{name}"))?;
+        let full = std::ffi::CString::new(format!("cpython:mmap:{name}")).map_err(PyErr::from)?;
         map.set_name(&full).map_err(|error| match error.raw_os_error() {
             Some(errno) => errors::os(py, errno),
             None => PyNotImplementedError::new_err(error.to_string()),
         })?;
     }
-    Ok(glue::none(py))
+    Ok(singletons::none(py))
 }
 
 pub(super) fn size<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
@@ -435,18 +500,19 @@ pub(super) fn size<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
             errors::unsupported(py, message, libc::EBADF)
         } else {
             PyValueError::new_err(message)
-        });
+        }
+        .into());
     }
     if map.is_anonymous() {
-        return glue::number(py, map.len() as isize);
+        return glue::unsigned(py, map.len());
     }
-    let size = map.file_len().map_err(|error| raise(py, &error))?;
+    let size = map.file_len().map_err(errors::raised)?;
     glue::number(py, size as isize)
 }
 
 pub(super) fn tell<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
     drop(mmap.enter(py)?);
-    glue::number(py, mmap.position() as isize)
+    glue::unsigned(py, mmap.position())
 }
 
 pub(super) fn write<'py>(mmap: &Mmap, arg: Arg<'_, 'py>) -> Returned<'py> {
@@ -458,16 +524,13 @@ pub(super) fn write<'py>(mmap: &Mmap, arg: Arg<'_, 'py>) -> Returned<'py> {
         check_writable(mmap)?;
         let start = mmap.position();
         if len.checked_sub(start).is_none_or(|room| room < bytes.len()) {
-            return Err(PyValueError::new_err("data out of range"));
+            return Err(data_out_of_range());
         }
         let end = start + bytes.len();
-        if mmap.advance(start, end) {
+        if mmap.claim(start, end) {
             let written = mmap.run(py, bytes.len(), |map| map.write_at(start, bytes))?;
-            written.map_err(|error| {
-                mmap.advance(end, start);
-                raise(py, &error)
-            })?;
-            return glue::number(py, bytes.len() as isize);
+            written.map_err(|error| mmap.unclaim(start, end, error))?;
+            return glue::unsigned(py, bytes.len());
         }
     }
 }
@@ -475,28 +538,32 @@ pub(super) fn write<'py>(mmap: &Mmap, arg: Arg<'_, 'py>) -> Returned<'py> {
 pub(super) fn write_byte<'py>(mmap: &Mmap, arg: Arg<'_, 'py>) -> Returned<'py> {
     let py = arg.py();
     let value = glue::long(&arg)?;
-    let byte = u8::try_from(value).map_err(|_| {
-        PyOverflowError::new_err(if value < 0 {
-            "unsigned byte integer is less than minimum"
-        } else {
-            "unsigned byte integer is greater than maximum"
-        })
-    })?;
+    let Ok(byte) = u8::try_from(value) else {
+        return Err(not_a_byte(value < 0));
+    };
     let map = mmap.enter(py)?;
     check_writable(mmap)?;
     loop {
         let at = mmap.position();
         if at >= map.len() {
-            return Err(PyValueError::new_err("write byte out of range"));
+            return Err(write_past_the_end());
         }
-        if mmap.advance(at, at + 1) {
-            map.set(at, byte).map_err(|error| {
-                mmap.advance(at + 1, at);
-                raise(py, &error)
-            })?;
-            return Ok(glue::none(py));
+        if mmap.claim(at, at + 1) {
+            map.set(at, byte).map_err(|error| mmap.unclaim(at, at + 1, error))?;
+            return Ok(singletons::none(py));
         }
     }
+}
+
+#[cold]
+#[inline(never)]
+fn not_a_byte(negative: bool) -> Raised {
+    PyOverflowError::new_err(if negative {
+        "unsigned byte integer is less than minimum"
+    } else {
+        "unsigned byte integer is greater than maximum"
+    })
+    .into()
 }
 
 pub(super) fn enter<'py>(py: Python<'py>, mmap: &Mmap, this: &Arg<'_, 'py>) -> Returned<'py> {
@@ -510,7 +577,7 @@ pub(super) fn exit<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
 }
 
 /// `<mmap.mmap closed=False, access=…>`, with the name of the class.
-pub(super) fn repr(py: Python<'_>, mmap: &Mmap, name: &str) -> PyResult<String> {
+pub(super) fn repr(py: Python<'_>, mmap: &Mmap, name: &str) -> Outcome<String> {
     if mmap.is_closed() {
         return Ok(format!("<{name} closed=True>"));
     }
@@ -525,10 +592,4 @@ pub(super) fn repr(py: Python<'_>, mmap: &Mmap, name: &str) -> PyResult<String> 
     Ok(format!(
         "<{name} closed=False, access={access}, length={length}, pos={position}, offset={offset}>"
     ))
-}
-
-/// `IndexError` for an index that the map has not.
-#[cold]
-pub(super) fn out_of_range() -> PyErr {
-    PyIndexError::new_err("mmap index out of range")
 }

@@ -16,13 +16,13 @@ use std::ffi::{CStr, c_int, c_void};
 use std::mem::offset_of;
 use std::ptr;
 
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::{Borrowed, ffi};
 
 use state::Mmap;
 
-use crate::glue::{self, Args, Output, Returned};
+use crate::glue::{self, Args, Outcome, Output, Returned};
 
 /// What lies in memory for an object of the class.
 #[repr(C)]
@@ -47,7 +47,7 @@ unsafe fn state<'a>(object: *mut ffi::PyObject) -> &'a Mmap {
 #[inline(always)]
 unsafe fn on<'py, R: Output>(
     object: *mut ffi::PyObject,
-    body: impl FnOnce(Python<'py>, &Mmap) -> PyResult<R>,
+    body: impl FnOnce(Python<'py>, &Mmap) -> Outcome<R>,
 ) -> R::Raw {
     // SAFETY: the caller's promise.
     unsafe { glue::enter(|py| body(py, state(object))) }
@@ -60,7 +60,7 @@ unsafe fn on<'py, R: Output>(
 #[inline(always)]
 unsafe fn on_hot<'py, R: Output>(
     object: *mut ffi::PyObject,
-    body: impl FnOnce(Python<'py>, &Mmap) -> PyResult<R>,
+    body: impl FnOnce(Python<'py>, &Mmap) -> Outcome<R>,
 ) -> R::Raw {
     // SAFETY: the caller's promise.
     unsafe { glue::enter_hot(|py| body(py, state(object))) }
@@ -87,9 +87,7 @@ macro_rules! method {
         ) -> *mut ffi::PyObject {
             // SAFETY: Python calls it as it is declared.
             unsafe {
-                $on(object, |py, mmap| {
-                    methods::$function(py, mmap, &Borrowed::from_ptr(py, object))
-                })
+                $on(object, |py, mmap| methods::$function(py, mmap, &glue::borrowed(py, object)))
             }
         }
         let meth = ffi::PyMethodDefPointer { PyCFunction: call };
@@ -101,7 +99,7 @@ macro_rules! method {
             arg: *mut ffi::PyObject,
         ) -> *mut ffi::PyObject {
             // SAFETY: Python calls it as it is declared.
-            unsafe { $on(object, |py, mmap| methods::$function(mmap, Borrowed::from_ptr(py, arg))) }
+            unsafe { $on(object, |py, mmap| methods::$function(mmap, glue::borrowed(py, arg))) }
         }
         let meth = ffi::PyMethodDefPointer { PyCFunction: call };
         define(concat!($name, "\0"), meth, ffi::METH_O, $doc)

@@ -7,12 +7,13 @@ use pyo3::exceptions::{PyBufferError, PyIndexError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::{Borrowed, ffi};
 
-use super::methods::{self, check_writable, copy, filled, out_of_range};
-use super::state::{Mmap, Use};
+use super::methods::{self, check_writable, copy_long, filled, out_of_range};
+use super::state::{LONG, Mmap, Use};
 use super::{on, on_hot, state};
 use crate::constants::ACCESS_READ;
-use crate::errors::raise;
-use crate::glue::{self, Arg, Buffer, Returned, TooLarge};
+use crate::errors;
+use crate::glue::{self, Arg, Buffer, Outcome, Returned, TooLarge};
+use crate::singletons;
 
 pub(super) fn table() -> Vec<(c_int, *mut c_void)> {
     vec![
@@ -41,7 +42,7 @@ unsafe extern "C" fn repr(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
                 name
             };
             let text = methods::repr(py, mmap, &full)?;
-            Ok(text.into_pyobject(py)?.into_any())
+            Ok(pyo3::types::PyString::new(py, &text).into_any())
         })
     }
 }
@@ -63,39 +64,70 @@ unsafe extern "C" fn subscript(
     key: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
     // SAFETY: Python calls it as a slot.
-    unsafe { on_hot(object, |py, mmap| get(py, mmap, &Borrowed::from_ptr(py, key))) }
+    unsafe { on_hot(object, |py, mmap| get(py, mmap, &glue::borrowed(py, key))) }
 }
 
 #[inline(always)]
 fn get<'py>(py: Python<'py>, mmap: &Mmap, key: &Arg<'_, 'py>) -> Returned<'py> {
-    drop(mmap.enter(py)?);
-    if glue::is_index(key) {
-        let index = glue::index(key, TooLarge::Index)?;
-        let map = mmap.enter(py)?;
-        let at = offset(index, map.len()).ok_or_else(out_of_range)?;
-        let byte = map.get(at).map_err(|error| raise(py, &error))?;
-        return glue::number(py, isize::from(byte));
+    match glue::exact_index(key) {
+        Some(index) => get_byte(py, mmap, index),
+        None => get_by(py, mmap, key),
     }
-    get_slice(py, mmap, key)
+}
+
+#[inline(always)]
+fn get_byte<'py>(py: Python<'py>, mmap: &Mmap, index: isize) -> Returned<'py> {
+    let map = mmap.enter(py)?;
+    let at = offset(index, map.len()).ok_or_else(out_of_range)?;
+    let byte = map.get(at).map_err(errors::raised)?;
+    Ok(singletons::number(py, byte))
 }
 
 #[inline(never)]
-fn get_slice<'py>(py: Python<'py>, mmap: &Mmap, key: &Arg<'_, 'py>) -> Returned<'py> {
-    let Some(slice) = glue::unpack(key)? else {
-        return Err(PyTypeError::new_err("mmap indices must be integers"));
-    };
+fn get_by<'py>(py: Python<'py>, mmap: &Mmap, key: &Arg<'_, 'py>) -> Returned<'py> {
+    // Before the conversions, which may close or resize the map.
+    drop(mmap.enter(py)?);
+    if let Some(slice) = glue::unpack(key)? {
+        return get_slice(py, mmap, slice);
+    }
+    if !glue::is_index(key) {
+        return Err(PyTypeError::new_err("mmap indices must be integers").into());
+    }
+    get_byte(py, mmap, glue::index(key, TooLarge::Index)?)
+}
+
+#[inline(always)]
+fn get_slice<'py>(py: Python<'py>, mmap: &Mmap, slice: (isize, isize, isize)) -> Returned<'py> {
     loop {
-        let len = mmap.enter(py)?.len();
-        let (start, count) = glue::adjust(len, slice);
+        let map = mmap.enter(py)?;
+        let (start, count) = glue::adjust(map.len(), slice);
+        if slice.2 == 1 && count < LONG {
+            // Straight from the map, when nothing is wrong with it.
+            if let Some(copied) = glue::peek_bytes(py, &map, start, count) {
+                return copied;
+            }
+        }
+        drop(map);
         let copied = if slice.2 == 1 {
-            copy(py, mmap, start, count)?
+            copy_long(py, mmap, start, count)?
         } else {
-            filled(py, mmap, count, |map, buf| map.read_strided_at(start, slice.2, buf).map(drop))?
+            strided(py, mmap, start, count, slice.2)?
         };
         if let Some(copied) = copied {
             return Ok(copied);
         }
     }
+}
+
+#[inline(never)]
+fn strided<'py>(
+    py: Python<'py>,
+    mmap: &Mmap,
+    start: usize,
+    count: usize,
+    step: isize,
+) -> Outcome<Option<Bound<'py, PyAny>>> {
+    filled(py, mmap, count, |map, buf| map.read_strided_at(start, step, buf).map(drop))
 }
 
 unsafe extern "C" fn assign_subscript(
@@ -106,66 +138,96 @@ unsafe extern "C" fn assign_subscript(
     // SAFETY: Python calls it as a slot; a null value means deletion.
     unsafe {
         on_hot(object, |py, mmap| {
-            let value = (!value.is_null()).then(|| Borrowed::from_ptr(py, value));
-            set(py, mmap, &Borrowed::from_ptr(py, key), value)
+            let value = (!value.is_null()).then(|| glue::borrowed(py, value));
+            set(py, mmap, &glue::borrowed(py, key), value)
         })
     }
 }
 
 #[inline(always)]
-fn set(py: Python<'_>, mmap: &Mmap, key: &Arg<'_, '_>, value: Option<Arg<'_, '_>>) -> PyResult<()> {
+fn set(py: Python<'_>, mmap: &Mmap, key: &Arg<'_, '_>, value: Option<Arg<'_, '_>>) -> Outcome<()> {
+    if let (Some(index), Some(value)) = (glue::exact_index(key), &value) {
+        if let Some(byte) = glue::exact_index(value).and_then(|value| u8::try_from(value).ok()) {
+            return set_byte(py, mmap, index, byte);
+        }
+    }
+    set_by(py, mmap, key, value)
+}
+
+#[inline(always)]
+fn set_byte(py: Python<'_>, mmap: &Mmap, index: isize, byte: u8) -> Outcome<()> {
     check_writable(mmap)?;
+    let map = mmap.enter(py)?;
+    let at = offset(index, map.len()).ok_or_else(out_of_range)?;
+    map.set(at, byte).map_err(errors::raised)
+}
+
+#[inline(never)]
+fn set_by(
+    py: Python<'_>,
+    mmap: &Mmap,
+    key: &Arg<'_, '_>,
+    value: Option<Arg<'_, '_>>,
+) -> Outcome<()> {
+    check_writable(mmap)?;
+    if let Some(slice) = glue::unpack(key)? {
+        return set_slice(py, mmap, slice, value);
+    }
     if !glue::is_index(key) {
-        return set_slice(py, mmap, key, value);
+        return Err(PyTypeError::new_err("mmap indices must be integer").into());
     }
     let index = glue::index(key, TooLarge::Index)?;
     let Some(value) = value else {
-        return Err(PyTypeError::new_err("mmap doesn't support item deletion"));
+        return Err(PyTypeError::new_err("mmap doesn't support item deletion").into());
     };
     if !glue::is_index(&value) {
         let has = |map: Use<'_>| offset(index, map.len()).is_some();
         if methods::index_first() && !mmap.enter(py).is_ok_and(has) && !mmap.is_closed() {
             return Err(out_of_range());
         }
-        return Err(PyTypeError::new_err("mmap item value must be an int"));
+        return Err(PyTypeError::new_err("mmap item value must be an int").into());
     }
     let value = glue::index(&value, TooLarge::Type)?;
     let byte = u8::try_from(value)
         .map_err(|_| PyValueError::new_err("mmap item value must be in range(0, 256)"))?;
     // The conversions may have closed or resized the map.
-    let map = mmap.enter(py)?;
-    let at = offset(index, map.len()).ok_or_else(out_of_range)?;
-    map.set(at, byte).map_err(|error| raise(py, &error))
+    set_byte(py, mmap, index, byte)
 }
 
-#[inline(never)]
+#[inline(always)]
 fn set_slice(
     py: Python<'_>,
     mmap: &Mmap,
-    key: &Arg<'_, '_>,
+    slice: (isize, isize, isize),
     value: Option<Arg<'_, '_>>,
-) -> PyResult<()> {
-    let Some(slice) = glue::unpack(key)? else {
-        return Err(PyTypeError::new_err("mmap indices must be integer"));
-    };
+) -> Outcome<()> {
     let Some(value) = value else {
-        return Err(PyTypeError::new_err("mmap object doesn't support slice deletion"));
+        return Err(PyTypeError::new_err("mmap object doesn't support slice deletion").into());
     };
     let buffer = Buffer::get(&value)?;
     let bytes = buffer.bytes();
-    let len = mmap.enter(py)?.len();
-    let (start, count) = glue::adjust(len, slice);
+    let map = mmap.enter(py)?;
+    let (start, count) = glue::adjust(map.len(), slice);
     if count != bytes.len() {
-        return Err(PyIndexError::new_err("mmap slice assignment is wrong size"));
+        return Err(PyIndexError::new_err("mmap slice assignment is wrong size").into());
     }
-    mmap.run(py, count, |map| {
-        if slice.2 == 1 {
+    if slice.2 == 1 && count < LONG {
+        return map.write_at(start, bytes).map_err(errors::raised);
+    }
+    drop(map);
+    set_long(py, mmap, start, slice.2, bytes)
+}
+
+#[inline(never)]
+fn set_long(py: Python<'_>, mmap: &Mmap, start: usize, step: isize, bytes: &[u8]) -> Outcome<()> {
+    mmap.run(py, bytes.len(), |map| {
+        if step == 1 {
             map.write_at(start, bytes)
         } else {
-            map.write_strided_at(start, slice.2, bytes)
+            map.write_strided_at(start, step, bytes)
         }
     })?
-    .map_err(|error| raise(py, &error))
+    .map_err(errors::raised)
 }
 
 unsafe extern "C" fn item(
@@ -177,8 +239,8 @@ unsafe extern "C" fn item(
         on_hot(object, |py, mmap| {
             let map = mmap.enter(py)?;
             let at = usize::try_from(index).ok().filter(|&at| at < map.len());
-            let byte = map.get(at.ok_or_else(out_of_range)?).map_err(|error| raise(py, &error))?;
-            glue::byte(py, byte)
+            let byte = map.get(at.ok_or_else(out_of_range)?).map_err(errors::raised)?;
+            Ok(singletons::byte(py, byte))
         })
     }
 }
@@ -196,18 +258,18 @@ unsafe extern "C" fn assign_item(
             let at = at.ok_or_else(out_of_range)?;
             if value.is_null() {
                 let message = "mmap object doesn't support item deletion";
-                return Err(PyTypeError::new_err(message));
+                return Err(PyTypeError::new_err(message).into());
             }
             let value = Borrowed::<PyAny>::from_ptr(py, value);
             let byte = match value.cast::<pyo3::types::PyBytes>() {
                 Ok(bytes) if bytes.as_bytes().len() == 1 => bytes.as_bytes()[0],
                 _ => {
                     let message = "mmap assignment must be length-1 bytes()";
-                    return Err(PyIndexError::new_err(message));
+                    return Err(PyIndexError::new_err(message).into());
                 }
             };
             check_writable(mmap)?;
-            map.set(at, byte).map_err(|error| raise(py, &error))
+            map.set(at, byte).map_err(errors::raised)
         })
     }
 }
@@ -224,15 +286,15 @@ unsafe extern "C" fn get_buffer(
             let map = mmap.enter(py)?;
             if !map.is_readable() {
                 let message = "the map's protection does not allow it to be read";
-                return Err(PyBufferError::new_err(message));
+                return Err(PyBufferError::new_err(message).into());
             }
             if !map.is_anonymous() {
                 // From now on pages may fail outside of any method.
-                faultless::ensure_guard();
+                mmap.look_after_guard();
             }
             let memory = (map.as_mut_ptr(), map.len());
             let readonly = mmap.access == ACCESS_READ;
-            glue::fill_buffer(py, view, object, memory, readonly, flags)?;
+            glue::fill_buffer(view, object, memory, readonly, flags)?;
             mmap.export(1);
             Ok(())
         })

@@ -8,7 +8,7 @@
 #![allow(unsafe_code)]
 
 use std::cell::UnsafeCell;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering::*};
 use std::time::Duration;
 
 use faultless::Map;
@@ -16,6 +16,7 @@ use pyo3::exceptions::PyBufferError;
 use pyo3::prelude::*;
 
 use crate::errors;
+use crate::glue::{self, Outcome, Raised};
 
 /// From how many bytes on an operation runs detached. Copying or searching this
 /// much takes several times as long as detaching and attaching (40 ns).
@@ -38,8 +39,11 @@ pub(crate) struct Mmap {
     /// The process whose operations `users` counts: a forked child has none of
     /// its parent's.
     process: AtomicU32,
+    /// Then `users` is and stays `ALONE`.
     closed: AtomicBool,
     exports: AtomicUsize,
+    /// Whether it has ever been exported.
+    handed_out: AtomicBool,
     position: AtomicUsize,
     /// One of `ACCESS_*`, as the constructor settled it.
     pub(crate) access: i32,
@@ -85,6 +89,7 @@ impl Mmap {
             process: AtomicU32::new(0),
             closed: AtomicBool::new(false),
             exports: AtomicUsize::new(0),
+            handed_out: AtomicBool::new(false),
             position: AtomicUsize::new(0),
             access,
             tracked,
@@ -95,24 +100,22 @@ impl Mmap {
     /// The map, for code that does not run Python's. `ValueError` if it is
     /// closed.
     #[inline(always)]
-    pub(crate) fn enter(&self, py: Python<'_>) -> PyResult<Use<'_>> {
-        let using = if PARALLEL {
-            self.count_in(py)?
-        } else {
-            if self.users.load(Acquire) == ALONE {
-                self.wait(py, |users| users != ALONE)?;
-            }
-            Use { mmap: self, counted: false }
-        };
-        if self.closed.load(Relaxed) { Err(errors::closed()) } else { Ok(using) }
+    pub(crate) fn enter(&self, py: Python<'_>) -> Outcome<Use<'_>> {
+        if PARALLEL {
+            return self.count_in(py);
+        }
+        if self.users.load(Acquire) == ALONE {
+            self.wait(py, &|users| users != ALONE)?;
+        }
+        Ok(Use { mmap: self, counted: false })
     }
 
     #[inline]
-    fn count_in(&self, py: Python<'_>) -> PyResult<Use<'_>> {
+    fn count_in(&self, py: Python<'_>) -> Outcome<Use<'_>> {
         let mut users = self.users.load(Relaxed);
         loop {
             if users & WANTED != 0 {
-                self.wait(py, |users| users & WANTED == 0)?;
+                self.wait(py, &|users| users & WANTED == 0)?;
                 users = self.users.load(Relaxed);
                 continue;
             }
@@ -132,7 +135,7 @@ impl Mmap {
         py: Python<'_>,
         bytes: usize,
         work: impl FnOnce(&Map) -> R + Send,
-    ) -> PyResult<R> {
+    ) -> Outcome<R> {
         if bytes < LONG {
             return Ok(work(&*self.enter(py)?));
         }
@@ -144,12 +147,8 @@ impl Mmap {
         &self,
         py: Python<'_>,
         work: impl FnOnce(&Map) -> R + Send,
-    ) -> PyResult<R> {
-        drop(self.enter(py)?);
+    ) -> Outcome<R> {
         let using = self.count_in(py)?;
-        if self.closed.load(Relaxed) {
-            return Err(errors::closed());
-        }
         self.process.store(std::process::id(), Relaxed);
         let map = &*using;
         Ok(py.detach(|| work(map)))
@@ -162,7 +161,15 @@ impl Mmap {
         py: Python<'_>,
         refuse: &'static str,
         work: impl FnOnce(&mut Map) -> R + Send,
-    ) -> PyResult<R> {
+    ) -> Outcome<R> {
+        struct Turn<'a>(&'a Mmap);
+        impl Drop for Turn<'_> {
+            fn drop(&mut self) {
+                if !self.0.closed.load(Relaxed) {
+                    self.0.users.store(0, Release);
+                }
+            }
+        }
         loop {
             self.users.fetch_or(WANTED, Relaxed);
             if self.users.compare_exchange(WANTED, ALONE, Acquire, Relaxed).is_ok() {
@@ -170,23 +177,17 @@ impl Mmap {
             }
             // Whoever had the map alone took the bit away with his turn.
             let turn = |users| users == WANTED || users & WANTED == 0;
-            if let Err(error) = self.wait(py, turn) {
+            if let Err(raised) = self.wait(py, &turn) {
                 // Another one that waits sets it again, but not while one is alone.
                 let given_up = |users| (users != ALONE).then_some(users & !WANTED);
                 let _ = self.users.fetch_update(Relaxed, Relaxed, given_up);
-                return Err(error);
+                return Err(raised);
             }
         }
-        struct Release_<'a>(&'a AtomicUsize);
-        impl Drop for Release_<'_> {
-            fn drop(&mut self) {
-                self.0.store(0, Release);
-            }
-        }
-        let _release = Release_(&self.users);
+        let _turn = Turn(self);
         self.process.store(std::process::id(), Relaxed);
         if self.exports.load(Relaxed) != 0 {
-            return Err(PyBufferError::new_err(refuse));
+            return Err(PyBufferError::new_err(refuse).into());
         }
         // SAFETY: `users` is `ALONE`, so nobody else has a reference.
         let map = unsafe { &mut *self.map.get() };
@@ -194,12 +195,16 @@ impl Mmap {
     }
 
     /// Waits, detached, until `users` is as wanted. A signal whose handler
-    /// raises, such as Ctrl-C, ends it.
+    /// raises, such as Ctrl-C, ends it, and so does the end of the map.
     #[cold]
-    fn wait(&self, py: Python<'_>, wanted: impl Fn(usize) -> bool) -> PyResult<()> {
+    #[inline(never)]
+    fn wait(&self, py: Python<'_>, wanted: &dyn Fn(usize) -> bool) -> Outcome<()> {
         let mut pause = Duration::from_micros(20);
         loop {
             let users = self.users.load(Acquire);
+            if self.closed.load(Relaxed) {
+                return Err(errors::closed());
+            }
             if wanted(users) {
                 return Ok(());
             }
@@ -215,15 +220,23 @@ impl Mmap {
     }
 
     /// Closes the map, when nobody uses it any more. Closing twice is allowed.
-    pub(crate) fn close(&self, py: Python<'_>) -> PyResult<()> {
+    pub(crate) fn close(&self, py: Python<'_>) -> Outcome<()> {
         const REFUSE: &str = "cannot close exported pointers exist";
         if self.closed.load(Relaxed) {
             return Ok(());
         }
-        self.alone(py, REFUSE, |map| {
-            self.closed.store(true, Relaxed);
+        let closed = self.alone(py, REFUSE, |map| {
             drop(std::mem::replace(map, empty()));
-        })
+            self.closed.store(true, Relaxed);
+        });
+        match closed {
+            // Another thread was faster.
+            Err(raised) if self.is_closed() => {
+                raised.clear();
+                Ok(())
+            }
+            closed => closed,
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -255,6 +268,26 @@ impl Mmap {
         }
     }
 
+    /// Moves the position, right after it was asked for: as `advance`, but with a
+    /// global lock nobody can have been faster.
+    #[inline(always)]
+    pub(crate) fn claim(&self, from: usize, to: usize) -> bool {
+        if PARALLEL {
+            return self.advance(from, to);
+        }
+        self.position.store(to, Relaxed);
+        true
+    }
+
+    /// Moves the position back after an operation that failed, unless somebody
+    /// moved it since.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn unclaim(&self, from: usize, to: usize, error: faultless::Error) -> Raised {
+        self.advance(to, from);
+        errors::raised(error)
+    }
+
     /// Exported memory: `change` is 1 when it is handed out, -1 when it comes
     /// back.
     #[inline(always)]
@@ -263,6 +296,20 @@ impl Mmap {
             self.exports.fetch_add(change as usize, AcqRel);
         } else {
             self.exports.store(self.exports.load(Relaxed).wrapping_add_signed(change), Relaxed);
+        }
+    }
+
+    /// Makes sure that failing pages of exported memory come to the guard, whoever
+    /// has installed a handler since: at the map's first export, and then once a
+    /// tick of a clock, because asking takes longer than the export.
+    #[inline(always)]
+    pub(crate) fn look_after_guard(&self) {
+        static LOOKED: AtomicI64 = AtomicI64::new(0);
+        let tick = glue::tick().unwrap_or(0);
+        if tick == 0 || LOOKED.load(Relaxed) != tick || !self.handed_out.load(Relaxed) {
+            self.handed_out.store(true, Relaxed);
+            LOOKED.store(tick, Relaxed);
+            faultless::ensure_guard();
         }
     }
 
