@@ -391,16 +391,24 @@ pub(crate) fn peek_line<'py>(
     map: &faultless::Map,
     start: usize,
 ) -> Option<Outcome<(Bound<'py, PyAny>, usize)>> {
-    // The smallest page there is.
-    const PAGE: usize = 4 << 10;
-    let left = PAGE - (map.as_ptr().addr().wrapping_add(start)) % PAGE;
-    map.peek(start, left, |bytes| {
+    map.peek(start, usize::MAX, |bytes| {
+        let from: *const u8 = bytes.cast();
         // SAFETY: the map has these bytes while it is borrowed. They may change
         // meanwhile: then the newline was there at some moment.
-        let len = memchr::memchr(b'\n', unsafe { &*bytes })? + 1;
+        let newline = unsafe { libc::memchr(from.cast(), c_int::from(b'\n'), bytes.len()) };
+        let len = (!newline.is_null()).then(|| newline.addr() - from.addr() + 1)?;
         // SAFETY: as above.
-        let line = unsafe { bytes_from(py, bytes.cast(), len) };
+        let line = unsafe { bytes_from(py, from, len) };
         Some((line.map(|line| (line, len)), len))
+    })
+}
+
+/// The byte at an offset; `None` as for [`peek_bytes`].
+#[inline(always)]
+pub(crate) fn peek_byte(map: &faultless::Map, at: usize) -> Option<u8> {
+    map.peek(at, 1, |bytes| {
+        // SAFETY: the map has the byte while it is borrowed, if it has it.
+        (!bytes.is_empty()).then(|| (unsafe { bytes.cast::<u8>().read() }, 1))
     })
 }
 
@@ -702,7 +710,7 @@ impl<'a, 'py> ConstructorArgs<'a, 'py> {
 /// Raises an audit event, as `sys.audit` does.
 pub(crate) fn audit<'py>(
     py: Python<'py>,
-    event: &str,
+    event: &Bound<'py, pyo3::types::PyString>,
     (fd, length, access, offset): (i32, usize, i32, u64),
 ) -> PyResult<()> {
     static AUDIT: pyo3::sync::PyOnceLock<Py<PyAny>> = pyo3::sync::PyOnceLock::new();

@@ -8,6 +8,7 @@
 
 mod constants;
 mod errors;
+mod forks;
 mod glue;
 mod mmap;
 mod open;
@@ -20,10 +21,11 @@ use pyo3::prelude::*;
 mod _native {
     use pyo3::prelude::*;
 
-    use crate::{constants, mmap, singletons};
+    use crate::{constants, forks, mmap, singletons};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        forks::watch();
         singletons::find(module.py())?;
         constants::add(module)?;
         module.add("mmap", mmap::class(module.py())?)?;

@@ -184,6 +184,24 @@ impl Guard {
         Err(epoch)
     }
 
+    /// As [`quick`](Self::quick) for an operation within one page, which no border
+    /// can be moved across: `None` if it has no result or this does not stand.
+    #[inline(always)]
+    pub(crate) fn glimpse<T>(
+        &self,
+        map: &Map,
+        look: impl FnOnce() -> Option<(T, Span, u8)>,
+    ) -> Option<T> {
+        let epoch = self.slot.epoch();
+        if !Slot::is_sound(epoch) {
+            return None;
+        }
+        let (result, span, last) = look()?;
+        let stands =
+            self.is_still(epoch) && (last != 0 || !self.bounded || self.reaches(map, span, epoch));
+        stands.then_some(result)
+    }
+
     /// Runs an operation that reads `span` and is not [`quick`](Self::quick), or
     /// was not: `look` does it, and can do it again.
     ///

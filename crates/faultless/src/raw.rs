@@ -50,9 +50,10 @@ impl Map {
     /// what it returned: for bindings that copy bytes into objects of another
     /// language without a copy between.
     ///
-    /// `look` gets fewer bytes at the end of the map, and none past it. It returns
-    /// its result and on how many of the bytes, from the first on, this depends;
-    /// or `None`. The bytes can change while it looks. If one of those that it
+    /// `look` gets no more bytes than up to the end of a page of 4 KiB or of the
+    /// map, and none past it. It returns its result and on how many of the bytes,
+    /// from the first on, this depends; or `None`. The bytes can change while it
+    /// looks. If one of those that it
     /// depends on could not be had, if there is any doubt about it, or if the map
     /// cannot be read, the result is dropped and `None` returned: then an
     /// operation such as [`read_at`](Self::read_at) has the answer or the error.
@@ -77,14 +78,13 @@ impl Map {
         if !self.is_readable() {
             return None;
         }
-        let span = Span::clamped(self.len(), offset, len);
-        let seen = self.guard.quick(self, span, || {
+        let span = self.view.in_page(Span::clamped(self.len(), offset, len));
+        self.guard.glimpse(self, || {
             let window = self.view.window(span);
-            let (result, used) = look(window.bytes()).unzip();
-            let used = span.within(0..used.unwrap_or(0).min(span.len()));
-            (result, used, self.view.window(used).last().unwrap_or(1))
-        });
-        seen.ok().flatten()
+            let (result, used) = look(window.bytes())?;
+            let used = span.within(0..used.min(span.len()));
+            Some((result, used, self.view.window(used).last().unwrap_or(1)))
+        })
     }
 
     /// A range of the map as a slice.

@@ -45,12 +45,24 @@ impl View {
         self.start.as_ptr()
     }
 
-    /// Whether no border of pages lies inside a span; pages have at least 4 KiB.
+    /// Whether no border of pages lies inside a span.
     #[inline(always)]
     pub(crate) fn is_in_one_page(&self, span: Span) -> bool {
+        span.len() <= self.left_in_page(span)
+    }
+
+    /// What of a span is in the page that it begins in.
+    #[inline(always)]
+    pub(crate) fn in_page(&self, span: Span) -> Span {
+        span.within(0..span.len().min(self.left_in_page(span)))
+    }
+
+    /// How many bytes the page has from a span's first on; pages have at least
+    /// 4 KiB.
+    #[inline(always)]
+    fn left_in_page(&self, span: Span) -> usize {
         const PAGE: usize = 4 << 10;
-        let start = self.start.as_ptr().addr().wrapping_add(span.start()) % PAGE;
-        span.len() <= PAGE - start
+        PAGE - self.start.as_ptr().addr().wrapping_add(span.start()) % PAGE
     }
 
     /// The bytes of a span of this map.

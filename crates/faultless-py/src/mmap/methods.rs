@@ -323,7 +323,22 @@ fn not_a_count(arg: &Arg<'_, '_>) -> Raised {
     }
 }
 
+#[inline(always)]
 pub(super) fn read_byte<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
+    if let Some(map) = mmap.ready() {
+        let at = mmap.position();
+        if let Some(byte) = glue::peek_byte(&map, at) {
+            if mmap.claim(at, at + 1) {
+                return Ok(singletons::number(py, byte));
+            }
+        }
+    }
+    read_byte_anywhere(py, mmap)
+}
+
+/// A byte at the end, or of a page that fails.
+#[inline(never)]
+fn read_byte_anywhere<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
     let map = mmap.enter(py)?;
     loop {
         let at = mmap.position();
@@ -338,8 +353,7 @@ pub(super) fn read_byte<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
 }
 
 pub(super) fn readline<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
-    {
-        let map = mmap.enter(py)?;
+    if let Some(map) = mmap.ready() {
         let start = mmap.position();
         if let Some(line) = glue::peek_line(py, &map, start) {
             let line = line?;

@@ -1,6 +1,7 @@
 //! The operators: `len(m)`, `m[i]`, `m[a:b] = …`, iteration, and the buffer
 //! protocol.
 
+use std::borrow::Cow;
 use std::ffi::{c_int, c_void};
 
 use pyo3::exceptions::{PyBufferError, PyIndexError, PyTypeError, PyValueError};
@@ -33,15 +34,14 @@ unsafe extern "C" fn repr(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: Python calls it as a slot.
     unsafe {
         on(object, |py, mmap| {
-            let class = Borrowed::<PyAny>::from_ptr(py, object).get_type();
-            let name = class.name()?.to_string();
-            // The standard class is named with its module, a subclass is not.
-            let full = if class.getattr("__base__")?.is(py.get_type::<PyAny>()) {
-                format!("mmap.{name}")
+            let class = glue::borrowed(py, object).get_type();
+            // The class itself is named with its module, a subclass is not.
+            let name = if class.is(super::class(py)?) {
+                Cow::Borrowed("mmap.mmap")
             } else {
-                name
+                Cow::Owned(class.name()?.to_string())
             };
-            let text = methods::repr(py, mmap, &full)?;
+            let text = methods::repr(py, mmap, &name)?;
             Ok(pyo3::types::PyString::new(py, &text).into_any())
         })
     }
@@ -70,12 +70,20 @@ unsafe extern "C" fn subscript(
 #[inline(always)]
 fn get<'py>(py: Python<'py>, mmap: &Mmap, key: &Arg<'_, 'py>) -> Returned<'py> {
     match glue::exact_index(key) {
-        Some(index) => get_byte(py, mmap, index),
+        Some(index) => {
+            if let Some(map) = mmap.ready() {
+                let at = offset(index, map.len());
+                if let Some(byte) = at.and_then(|at| glue::peek_byte(&map, at)) {
+                    return Ok(singletons::number(py, byte));
+                }
+            }
+            get_byte(py, mmap, index)
+        }
         None => get_by(py, mmap, key),
     }
 }
 
-#[inline(always)]
+#[inline(never)]
 fn get_byte<'py>(py: Python<'py>, mmap: &Mmap, index: isize) -> Returned<'py> {
     let map = mmap.enter(py)?;
     let at = offset(index, map.len()).ok_or_else(out_of_range)?;
@@ -237,12 +245,23 @@ unsafe extern "C" fn item(
     // SAFETY: Python calls it as a slot.
     unsafe {
         on_hot(object, |py, mmap| {
-            let map = mmap.enter(py)?;
-            let at = usize::try_from(index).ok().filter(|&at| at < map.len());
-            let byte = map.get(at.ok_or_else(out_of_range)?).map_err(errors::raised)?;
-            Ok(singletons::byte(py, byte))
+            let at = usize::try_from(index).unwrap_or(usize::MAX);
+            match mmap.ready().and_then(|map| glue::peek_byte(&map, at)) {
+                Some(byte) => Ok(singletons::byte(py, byte)),
+                None => item_anywhere(py, mmap, at),
+            }
         })
     }
+}
+
+/// A byte past the end, where iteration ends, or of a page that fails.
+#[inline(never)]
+fn item_anywhere<'py>(py: Python<'py>, mmap: &Mmap, at: usize) -> Returned<'py> {
+    let map = mmap.enter(py)?;
+    if at >= map.len() {
+        return Err(out_of_range());
+    }
+    Ok(singletons::byte(py, map.get(at).map_err(errors::raised)?))
 }
 
 unsafe extern "C" fn assign_item(

@@ -8,6 +8,7 @@
 #![allow(unsafe_code)]
 
 use std::cell::UnsafeCell;
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering::*};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use pyo3::exceptions::PyBufferError;
 use pyo3::prelude::*;
 
 use crate::errors;
+use crate::forks;
 use crate::glue::{self, Outcome, Raised};
 
 /// From how many bytes on an operation runs detached. Copying or searching this
@@ -33,10 +35,11 @@ const ALONE: usize = usize::MAX;
 const WANTED: usize = 1 << (usize::BITS - 1);
 
 pub(crate) struct Mmap {
-    map: UnsafeCell<Map>,
+    /// Gone when `closed`.
+    map: UnsafeCell<ManuallyDrop<Map>>,
     /// Operations that use the map without the global lock, or `ALONE`.
     users: AtomicUsize,
-    /// The process whose operations `users` counts: a forked child has none of
+    /// The [process](forks) whose operations `users` counts: a forked child has none of
     /// its parent's.
     process: AtomicU32,
     /// Then `users` is and stays `ALONE`.
@@ -84,7 +87,7 @@ impl Drop for Use<'_> {
 impl Mmap {
     pub(crate) fn new(map: Map, access: i32, tracked: bool, offset: u64) -> Self {
         Self {
-            map: UnsafeCell::new(map),
+            map: UnsafeCell::new(ManuallyDrop::new(map)),
             users: AtomicUsize::new(0),
             process: AtomicU32::new(0),
             closed: AtomicBool::new(false),
@@ -108,6 +111,13 @@ impl Mmap {
             self.wait(py, &|users| users != ALONE)?;
         }
         Ok(Use { mmap: self, counted: false })
+    }
+
+    /// The map, if it can be had at once.
+    #[inline(always)]
+    pub(crate) fn ready(&self) -> Option<Use<'_>> {
+        let ready = !PARALLEL && self.users.load(Acquire) != ALONE;
+        ready.then_some(Use { mmap: self, counted: false })
     }
 
     #[inline]
@@ -149,7 +159,7 @@ impl Mmap {
         work: impl FnOnce(&Map) -> R + Send,
     ) -> Outcome<R> {
         let using = self.count_in(py)?;
-        self.process.store(std::process::id(), Relaxed);
+        self.process.store(forks::count(), Relaxed);
         let map = &*using;
         Ok(py.detach(|| work(map)))
     }
@@ -162,14 +172,13 @@ impl Mmap {
         refuse: &'static str,
         work: impl FnOnce(&mut Map) -> R + Send,
     ) -> Outcome<R> {
-        struct Turn<'a>(&'a Mmap);
-        impl Drop for Turn<'_> {
-            fn drop(&mut self) {
-                if !self.0.closed.load(Relaxed) {
-                    self.0.users.store(0, Release);
-                }
-            }
-        }
+        let mut turn = self.turn(py, refuse)?;
+        let map = turn.map();
+        Ok(py.detach(|| work(map)))
+    }
+
+    /// Waits for the map to itself.
+    fn turn(&self, py: Python<'_>, refuse: &'static str) -> Outcome<Turn<'_>> {
         loop {
             self.users.fetch_or(WANTED, Relaxed);
             if self.users.compare_exchange(WANTED, ALONE, Acquire, Relaxed).is_ok() {
@@ -184,14 +193,12 @@ impl Mmap {
                 return Err(raised);
             }
         }
-        let _turn = Turn(self);
-        self.process.store(std::process::id(), Relaxed);
+        let turn = Turn(self);
+        self.process.store(forks::count(), Relaxed);
         if self.exports.load(Relaxed) != 0 {
             return Err(PyBufferError::new_err(refuse).into());
         }
-        // SAFETY: `users` is `ALONE`, so nobody else has a reference.
-        let map = unsafe { &mut *self.map.get() };
-        Ok(py.detach(|| work(map)))
+        Ok(turn)
     }
 
     /// Waits, detached, until `users` is as wanted. A signal whose handler
@@ -208,7 +215,7 @@ impl Mmap {
             if wanted(users) {
                 return Ok(());
             }
-            if self.process.load(Relaxed) != std::process::id() {
+            if self.process.load(Relaxed) != forks::count() {
                 // Those were threads of the parent process.
                 let _ = self.users.compare_exchange(users, 0, Acquire, Relaxed);
                 continue;
@@ -225,17 +232,22 @@ impl Mmap {
         if self.closed.load(Relaxed) {
             return Ok(());
         }
-        let closed = self.alone(py, REFUSE, |map| {
-            drop(std::mem::replace(map, empty()));
-            self.closed.store(true, Relaxed);
-        });
-        match closed {
+        match self.turn(py, REFUSE) {
+            Ok(mut turn) => {
+                if turn.map().len() < LONG {
+                    // Faster than detaching.
+                    turn.close();
+                } else {
+                    py.detach(|| turn.close());
+                }
+                Ok(())
+            }
             // Another thread was faster.
             Err(raised) if self.is_closed() => {
                 raised.clear();
                 Ok(())
             }
-            closed => closed,
+            Err(raised) => Err(raised),
         }
     }
 
@@ -318,19 +330,44 @@ impl Mmap {
     }
 }
 
-/// A map that takes the place of a closed one.
-fn empty() -> Map {
-    match faultless::MapOptions::new().len(0).map_anonymous() {
-        Ok(map) => map,
-        Err(_) => unreachable!("an empty map asks nothing of the system"),
+/// The map to oneself, for as long as this is kept.
+struct Turn<'a>(&'a Mmap);
+
+impl Turn<'_> {
+    fn map(&mut self) -> &mut Map {
+        // SAFETY: `users` is `ALONE`, so nobody else has a reference; and the map
+        // is there, or nobody would get a turn.
+        unsafe { &mut *self.0.map.get() }
+    }
+
+    fn close(self) {
+        self.0.closed.store(true, Relaxed);
+        // SAFETY: as above. Whoever asks for the map from now on is told that it
+        // is closed.
+        unsafe { ManuallyDrop::drop(&mut *self.0.map.get()) };
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if !self.0.closed.load(Relaxed) {
+            self.0.users.store(0, Release);
+        }
+    }
+}
+
+impl Drop for Mmap {
+    fn drop(&mut self) {
+        if !self.is_closed() {
+            // SAFETY: it is there, and nobody has a reference any more.
+            unsafe { ManuallyDrop::drop(self.map.get_mut()) };
+        }
     }
 }
 
 /// Unmapping takes long for a large map: other threads go on meanwhile.
 pub(crate) fn dispose(py: Python<'_>, mut mmap: Mmap) {
-    if mmap.map.get_mut().len() < LONG {
-        drop(mmap);
-    } else {
+    if !mmap.is_closed() && mmap.map.get_mut().len() >= LONG {
         py.detach(|| drop(mmap));
     }
 }
