@@ -45,8 +45,8 @@ pub(crate) struct Mmap {
     /// Then `users` is and stays `ALONE`.
     closed: AtomicBool,
     exports: AtomicUsize,
-    /// Whether it has ever been exported.
-    handed_out: AtomicBool,
+    /// How often it has been exported.
+    handed_out: AtomicU32,
     position: AtomicUsize,
     /// One of `ACCESS_*`, as the constructor settled it.
     pub(crate) access: i32,
@@ -92,7 +92,7 @@ impl Mmap {
             process: AtomicU32::new(0),
             closed: AtomicBool::new(false),
             exports: AtomicUsize::new(0),
-            handed_out: AtomicBool::new(false),
+            handed_out: AtomicU32::new(0),
             position: AtomicUsize::new(0),
             access,
             tracked,
@@ -312,16 +312,15 @@ impl Mmap {
     }
 
     /// Makes sure that failing pages of exported memory come to the guard, whoever
-    /// has installed a handler since: at the map's first export, and then once a
-    /// tick of a clock, because asking takes longer than the export.
+    /// has installed a handler since: at the map's first export, and then, because
+    /// asking takes longer than an export, only now and then.
     #[inline(always)]
     pub(crate) fn look_after_guard(&self) {
-        static LOOKED: AtomicI64 = AtomicI64::new(0);
-        let tick = glue::tick().unwrap_or(0);
-        if tick == 0 || LOOKED.load(Relaxed) != tick || !self.handed_out.load(Relaxed) {
-            self.handed_out.store(true, Relaxed);
-            LOOKED.store(tick, Relaxed);
-            faultless::ensure_guard();
+        const NOW_AND_THEN: u32 = 16;
+        let times = self.handed_out.load(Relaxed);
+        self.handed_out.store(times.wrapping_add(1), Relaxed);
+        if times % NOW_AND_THEN == 0 {
+            look_after_guard(times == 0);
         }
     }
 
@@ -362,6 +361,19 @@ impl Drop for Mmap {
             // SAFETY: it is there, and nobody has a reference any more.
             unsafe { ManuallyDrop::drop(self.map.get_mut()) };
         }
+    }
+}
+
+/// Asks whether the guard still gets the signal, unless that was asked a moment
+/// ago: some milliseconds, which a clock measures that takes no system call.
+#[cold]
+#[inline(never)]
+fn look_after_guard(always: bool) {
+    static LOOKED: AtomicI64 = AtomicI64::new(0);
+    let tick = glue::tick();
+    if always || tick.is_none_or(|tick| tick != LOOKED.load(Relaxed)) {
+        LOOKED.store(tick.unwrap_or(0), Relaxed);
+        faultless::ensure_guard();
     }
 }
 
