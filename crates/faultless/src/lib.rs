@@ -36,7 +36,8 @@
 //!
 //! # Crate features
 //!
-//! None so far.
+//! - `rayon`: searches on all threads of a pool of the crate of that name,
+//!   `Map::par_find`, `par_rfind` and `par_count`.
 #![deny(unsafe_code)]
 #![doc(test(attr(deny(warnings))))]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -48,8 +49,11 @@ mod error;
 mod fault;
 mod guard;
 mod map;
+mod needle;
 mod options;
 mod os;
+#[cfg(feature = "rayon")]
+mod parallel;
 mod range;
 mod raw;
 mod registry;

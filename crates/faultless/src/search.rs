@@ -2,12 +2,12 @@
 
 use std::ops::{Range, RangeBounds};
 
-use memchr::arch::all::packedpair::Pair;
-use memchr::{memchr, memchr_iter, memmem, memrchr};
+use memchr::memmem;
 
 use crate::error::Result;
 use crate::guard::Look;
 use crate::map::Map;
+use crate::needle::Needle;
 use crate::range::Span;
 
 impl Map {
@@ -35,10 +35,8 @@ impl Map {
     /// ```
     pub fn find(&self, needle: &[u8], range: impl RangeBounds<usize>) -> Result<Option<usize>> {
         let span = Span::of("find", self.len(), &range)?;
-        self.find_in("find", span, needle.len(), |bytes| match needle {
-            &[byte] => memchr(byte, bytes),
-            _ => memmem::find(bytes, needle),
-        })
+        let needle = Needle::new(needle);
+        self.find_in("find", span, needle.len(), |bytes| needle.find(bytes))
     }
 
     /// Offset of the last place in `range` where `needle` stands.
@@ -58,11 +56,8 @@ impl Map {
     /// ```
     pub fn rfind(&self, needle: &[u8], range: impl RangeBounds<usize>) -> Result<Option<usize>> {
         let span = Span::of("rfind", self.len(), &range)?;
-        let found = self.scan("rfind", span, |bytes| {
-            let found = rfind(bytes, needle);
-            (found, found.unwrap_or(0)..bytes.len())
-        })?;
-        Ok(found.map(|at| span.start() + at))
+        let needle = Needle::new(needle);
+        self.rfind_in("rfind", span, |bytes| needle.rfind(bytes))
     }
 
     /// How often `needle` stands in `range`, without overlaps. An empty needle
@@ -80,11 +75,9 @@ impl Map {
     /// ```
     pub fn count(&self, needle: &[u8], range: impl RangeBounds<usize>) -> Result<usize> {
         let span = Span::of("count", self.len(), &range)?;
+        let needle = Needle::new(needle);
         self.scan("count", span, |bytes| {
-            let count = match needle {
-                &[byte] => memchr_iter(byte, bytes).count(),
-                _ => memmem::find_iter(bytes, needle).count(),
-            };
+            let (count, _) = needle.count(bytes);
             (count, 0..bytes.len())
         })
     }
@@ -148,7 +141,7 @@ impl Map {
     }
 
     /// A forward search for something `len` bytes long.
-    fn find_in(
+    pub(crate) fn find_in(
         &self,
         operation: &'static str,
         span: Span,
@@ -158,6 +151,20 @@ impl Map {
         let found = self.scan(operation, span, |bytes| {
             let found = search(bytes);
             (found, 0..found.map_or(bytes.len(), |at| at + len))
+        })?;
+        Ok(found.map(|at| span.start() + at))
+    }
+
+    /// A search from the end.
+    pub(crate) fn rfind_in(
+        &self,
+        operation: &'static str,
+        span: Span,
+        search: impl Fn(&[u8]) -> Option<usize>,
+    ) -> Result<Option<usize>> {
+        let found = self.scan(operation, span, |bytes| {
+            let found = search(bytes);
+            (found, found.unwrap_or(0)..bytes.len())
         })?;
         Ok(found.map(|at| span.start() + at))
     }
@@ -199,74 +206,3 @@ impl Iterator for FindIter<'_, '_> {
 }
 
 impl std::iter::FusedIterator for FindIter<'_, '_> {}
-
-/// The last place of `needle` in `bytes`.
-///
-/// Looks for the needle's rarest byte from the end, at the speed of memory, and
-/// compares where it stands. If that byte turns out to be frequent, so that the
-/// comparisons cost more than a few passes over the bytes, it goes on with a
-/// search that is slower but linear whatever the bytes are.
-fn rfind(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-    const FIRST_LOOK: usize = 16;
-    let pair = match needle {
-        [] => return Some(bytes.len()),
-        &[byte] => return memrchr(byte, bytes),
-        _ => Pair::new(needle)?,
-    };
-    let (rare, other) = (usize::from(pair.index1()), usize::from(pair.index2()));
-    // The places where the rare byte may stand: `rare..end`.
-    let mut end = (bytes.len().checked_sub(needle.len())? + 1) + rare;
-    let all = end;
-    let mut spent = 0;
-    while let Some(at) = memrchr(needle[rare], &bytes[rare..end]) {
-        let candidate = &bytes[at..at + needle.len()];
-        if candidate[other] == needle[other] {
-            let look = needle.len().min(FIRST_LOOK);
-            if candidate[..look] == needle[..look] {
-                if candidate == needle {
-                    return Some(at);
-                }
-                spent += needle.len();
-            }
-        }
-        spent += FIRST_LOOK;
-        end = at + rare;
-        if spent > 4096 + (all - end) {
-            let rest = &bytes[..end - rare + needle.len() - 1];
-            return memmem::FinderRev::new(needle).rfind(rest);
-        }
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::rfind;
-
-    /// The last place, found by looking at each.
-    fn naive(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-        (0..=bytes.len().checked_sub(needle.len())?)
-            .rev()
-            .find(|&at| bytes[at..].starts_with(needle))
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn rfind_finds_what_looking_finds(
-            bytes in proptest::collection::vec(0u8..3, 0..300),
-            needle in proptest::collection::vec(0u8..3, 0..9),
-        ) {
-            assert_eq!(rfind(&bytes, &needle), naive(&bytes, &needle));
-        }
-
-        #[test]
-        fn rfind_finds_what_is_there(
-            mut bytes in proptest::collection::vec(0u8..2, 20_000..30_000),
-            at in 0usize..19_000,
-            needle in proptest::collection::vec(0u8..2, 1..600),
-        ) {
-            bytes[at..at + needle.len()].copy_from_slice(&needle);
-            assert_eq!(rfind(&bytes, &needle), naive(&bytes, &needle));
-        }
-    }
-}
