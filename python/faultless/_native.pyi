@@ -81,10 +81,22 @@ class mmap:
     def guarded(self) -> bool: ...
     def close(self) -> None: ...
     def find(
-        self, view: ReadableBuffer, start: SupportsIndex | None = None, end: SupportsIndex | None = None, /
+        self,
+        view: ReadableBuffer,
+        start: SupportsIndex | None = None,
+        end: SupportsIndex | None = None,
+        /,
+        *,
+        threads: SupportsIndex = 1,
     ) -> int: ...
     def rfind(
-        self, view: ReadableBuffer, start: SupportsIndex | None = None, end: SupportsIndex | None = None, /
+        self,
+        view: ReadableBuffer,
+        start: SupportsIndex | None = None,
+        end: SupportsIndex | None = None,
+        /,
+        *,
+        threads: SupportsIndex = 1,
     ) -> int: ...
     def flush(self, offset: SupportsIndex = 0, size: SupportsIndex = -1, /, *, flags: int = 0) -> None: ...
     def madvise(self, option: int, start: SupportsIndex = 0, length: SupportsIndex | None = None, /) -> None: ...

@@ -11,6 +11,8 @@ use pyo3::exceptions::{
 };
 use pyo3::prelude::*;
 
+use super::search::scan;
+pub(super) use super::search::{find, rfind};
 use super::state::{LONG, Mmap};
 use crate::constants::{ACCESS_COPY, ACCESS_READ, ACCESS_WRITE};
 use crate::errors;
@@ -134,80 +136,6 @@ pub(super) fn fault<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
 
 pub(super) fn guarded<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
     Ok(singletons::truth(py, mmap.enter(py)?.is_guarded()))
-}
-
-pub(super) fn find<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
-    search(mmap, args, false)
-}
-
-pub(super) fn rfind<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
-    search(mmap, args, true)
-}
-
-fn search<'py>(mmap: &Mmap, args: &Args<'_, 'py>, reverse: bool) -> Returned<'py> {
-    let py = args.py;
-    args.count(1, 3)?;
-    let Some(needle) = args.get(0) else {
-        return Ok(singletons::none(py));
-    };
-    let needle = Buffer::get(&needle)?;
-    let mut len = mmap.enter(py)?.len();
-    let (mut start, mut end) = (mmap.position() as isize, len as isize);
-    if let Some(from) = args.given(1) {
-        start = glue::size(&from)?;
-        // Without a start, the end is not looked at.
-        if let Some(to) = args.given(2) {
-            end = glue::size(&to)?;
-        }
-        // The conversions may have closed or resized the map.
-        len = mmap.enter(py)?.len();
-        if args.given(2).is_none() {
-            end = len as isize;
-        }
-    }
-    let wrap = |offset: isize| {
-        if offset < 0 { (offset + len as isize).max(0) } else { offset }
-    };
-    let (start, end) = (wrap(start) as usize, (wrap(end) as usize).min(len));
-    if start > end {
-        return glue::number(py, -1);
-    }
-    let found = scan(py, mmap, needle.bytes(), start, end, reverse)?;
-    glue::number(py, found.map_or(-1, |at| at as isize))
-}
-
-/// Searches, a part at a time if it is long, so that Ctrl-C is heeded.
-#[inline]
-fn scan(
-    py: Python<'_>,
-    mmap: &Mmap,
-    needle: &[u8],
-    mut start: usize,
-    mut end: usize,
-    reverse: bool,
-) -> Outcome<Option<usize>> {
-    const PART: usize = 256 << 20;
-    loop {
-        let part = (end - start).min(PART.max(2 * needle.len()));
-        let (from, to) = if reverse { (end - part, end) } else { (start, start + part) };
-        let found = mmap.run(py, part, |map| {
-            // The map may have become shorter while nobody looked.
-            let (from, to) = (from.min(map.len()), to.min(map.len()));
-            if reverse { map.rfind(needle, from..to) } else { map.find(needle, from..to) }
-        })?;
-        let found = found.map_err(errors::raised)?;
-        if found.is_some() || part == end - start {
-            return Ok(found);
-        }
-        // The next part overlaps this one: a match may stand across.
-        let overlap = needle.len().saturating_sub(1);
-        if reverse {
-            end = from + overlap;
-        } else {
-            start = to - overlap;
-        }
-        py.check_signals()?;
-    }
 }
 
 pub(super) fn flush<'py>(
@@ -374,12 +302,7 @@ fn readline_anywhere<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
         if start >= len {
             return glue::bytes(py, 0, |_| Ok(()));
         }
-        // Most lines are short, and not worth detaching for.
-        let near = len.min(start + LONG - 1);
-        let mut newline = scan(py, mmap, b"\n", start, near, false)?;
-        if newline.is_none() && near < len {
-            newline = scan(py, mmap, b"\n", near, len, false)?;
-        }
+        let newline = scan(py, mmap, b"\n", start..len, false)?;
         let end = newline.map_or(len, |at| at + 1);
         if mmap.advance(start, end) {
             match copy(py, mmap, start, end - start) {

@@ -9,6 +9,7 @@
 
 mod methods;
 mod new;
+mod search;
 mod slots;
 mod state;
 
@@ -180,18 +181,20 @@ fn methods_table() -> Vec<ffi::PyMethodDef> {
             "find",
             on_hot,
             find,
-            FASTCALL,
-            c"find($self, view, start=None, end=None, /)\n--\n\n\
+            KEYWORDS,
+            c"find($self, view, start=None, end=None, /, *, threads=1)\n--\n\n\
             Offset of the first place of `view` in start:end, or -1.\n\n\
-            The search begins at the current position if no start is given."
+            The search begins at the current position if no start is given. A search of\n\
+            some MiB may use several threads; 0 means as many as the machine has cores."
         ),
         method!(
             "rfind",
             on_hot,
             rfind,
-            FASTCALL,
-            c"rfind($self, view, start=None, end=None, /)\n--\n\n\
-            Offset of the last place of `view` in start:end, or -1."
+            KEYWORDS,
+            c"rfind($self, view, start=None, end=None, /, *, threads=1)\n--\n\n\
+            Offset of the last place of `view` in start:end, or -1.\n\n\
+            `threads` is as for find."
         ),
         method!(
             "flush",

@@ -1,0 +1,224 @@
+//! `find`, `rfind`, and the searches of other methods.
+#![deny(unsafe_code)]
+
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow::{self, Break, Continue};
+use std::ops::Range;
+
+use faultless::Map;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use rayon::ThreadPoolBuilder;
+
+use super::state::{LONG, Mmap};
+use crate::errors;
+use crate::glue::{self, Args, Buffer, Named, Outcome, Returned, TooLarge};
+use crate::singletons;
+
+pub(super) fn find<'py>(
+    mmap: &Mmap,
+    args: &Args<'_, 'py>,
+    named: &Named<'_, 'py>,
+) -> Returned<'py> {
+    search(mmap, args, named, "find", false)
+}
+
+pub(super) fn rfind<'py>(
+    mmap: &Mmap,
+    args: &Args<'_, 'py>,
+    named: &Named<'_, 'py>,
+) -> Returned<'py> {
+    search(mmap, args, named, "rfind", true)
+}
+
+#[inline(always)]
+fn search<'py>(
+    mmap: &Mmap,
+    args: &Args<'_, 'py>,
+    named: &Named<'_, 'py>,
+    name: &'static str,
+    reverse: bool,
+) -> Returned<'py> {
+    let py = args.py;
+    args.count(1, 3)?;
+    let Some(needle) = args.get(0) else {
+        return Ok(singletons::none(py));
+    };
+    let needle = Buffer::get(&needle)?;
+    let threads = match named.only(name, "threads")? {
+        Some(arg) => threads(glue::index(&arg, TooLarge::Overflow)?)?,
+        None => 1,
+    };
+    let mut len = mmap.enter(py)?.len();
+    let (mut start, mut end) = (mmap.position() as isize, len as isize);
+    if let Some(from) = args.given(1) {
+        start = glue::size(&from)?;
+        // Without a start, the end is not looked at.
+        if let Some(to) = args.given(2) {
+            end = glue::size(&to)?;
+        }
+        // The conversions may have closed or resized the map.
+        len = mmap.enter(py)?.len();
+        if args.given(2).is_none() {
+            end = len as isize;
+        }
+    }
+    let wrap = |offset: isize| {
+        if offset < 0 { (offset + len as isize).max(0) } else { offset }
+    };
+    let (start, end) = (wrap(start) as usize, (wrap(end) as usize).min(len));
+    if start > end {
+        return glue::number(py, -1);
+    }
+    let (needle, places) = (needle.bytes(), start..end);
+    let found = if threads == 1 {
+        scan(py, mmap, needle, places, reverse)?
+    } else {
+        scan_on(threads, py, mmap, needle, places, reverse)?
+    };
+    glue::number(py, found.map_or(-1, |at| at as isize))
+}
+
+/// How many threads the argument means.
+fn threads(wanted: isize) -> Outcome<usize> {
+    match usize::try_from(wanted) {
+        Ok(0) => Ok(std::thread::available_parallelism().map_or(1, NonZeroUsize::get)),
+        Ok(threads) => Ok(threads),
+        Err(_) => Err(PyValueError::new_err("threads must not be negative").into()),
+    }
+}
+
+/// Bytes that are searched without detaching: most matches are near, and not
+/// worth it.
+const NEAR: usize = 16 << 10;
+/// Bytes that are searched before signals are looked at.
+const PART: usize = 256 << 20;
+
+/// Searches, a part at a time if it is long, so that Ctrl-C is heeded.
+#[inline]
+pub(super) fn scan(
+    py: Python<'_>,
+    mmap: &Mmap,
+    needle: &[u8],
+    bytes: Range<usize>,
+    reverse: bool,
+) -> Outcome<Option<usize>> {
+    let search = move |map: &Map, range| {
+        if reverse { map.rfind(needle, range) } else { map.find(needle, range) }
+    };
+    let mut most = if bytes.len() < LONG { LONG } else { NEAR };
+    let mut left = Left { mmap, bytes, overlap: needle.len().saturating_sub(1), reverse };
+    loop {
+        if let Break(found) = left.search(py, most, search)? {
+            return Ok(found);
+        }
+        py.check_signals()?;
+        most = PART;
+    }
+}
+
+/// The same on several threads, which live no longer than a part takes: a process
+/// that forks has none of them.
+#[cold]
+fn scan_on(
+    threads: usize,
+    py: Python<'_>,
+    mmap: &Mmap,
+    needle: &[u8],
+    bytes: Range<usize>,
+    reverse: bool,
+) -> Outcome<Option<usize>> {
+    // Starting threads takes as long as searching this much.
+    const FIRST: usize = 2 << 20;
+    let first = if reverse {
+        bytes.end.saturating_sub(FIRST).max(bytes.start)..bytes.end
+    } else {
+        bytes.start..bytes.end.min(bytes.start.saturating_add(FIRST))
+    };
+    let found = scan(py, mmap, needle, first.clone(), reverse)?;
+    if found.is_some() || first == bytes {
+        return Ok(found);
+    }
+    let overlap = needle.len().saturating_sub(1);
+    let one = move |map: &Map, range| {
+        if reverse { map.rfind(needle, range) } else { map.find(needle, range) }
+    };
+    let many = move |map: &Map, range| {
+        if reverse { map.par_rfind(needle, range) } else { map.par_find(needle, range) }
+    };
+    let search = move |map: &Map, range: Range<usize>| {
+        let threads = threads.min(range.len() / FIRST);
+        let several = (threads > 1).then(|| on_threads(threads, || many(map, range.clone())));
+        several.flatten().unwrap_or_else(|| one(map, range))
+    };
+    let bytes = if reverse {
+        bytes.start..bytes.end.min(first.start + overlap)
+    } else {
+        bytes.start.max(first.end.saturating_sub(overlap))..bytes.end
+    };
+    let mut left = Left { mmap, bytes, overlap, reverse };
+    loop {
+        if let Break(found) = left.search(py, PART, search)? {
+            return Ok(found);
+        }
+        py.check_signals()?;
+    }
+}
+
+/// Runs `work` in a pool of its own, whose threads are gone afterwards. `None` if
+/// there are not so many threads to be had.
+fn on_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> Option<R> {
+    std::thread::scope(|scope| {
+        let mut started = Vec::with_capacity(threads);
+        let pool = ThreadPoolBuilder::new().num_threads(threads).spawn_handler(|thread| {
+            let run = || thread.run();
+            started.push(std::thread::Builder::new().spawn_scoped(scope, run)?);
+            Ok(())
+        });
+        let done = pool.build().ok().map(|pool| pool.install(work));
+        // The scope would wait for what they do, but not for their end.
+        for thread in started {
+            // What panics is caught in the pool.
+            let _ = thread.join();
+        }
+        done
+    })
+}
+
+/// The bytes that have not been searched yet.
+struct Left<'a> {
+    mmap: &'a Mmap,
+    bytes: Range<usize>,
+    /// How far a match may reach from one part into the next.
+    overlap: usize,
+    reverse: bool,
+}
+
+impl Left<'_> {
+    /// Searches the next part, of at most so many bytes unless the needle is long.
+    #[inline(always)]
+    fn search(
+        &mut self,
+        py: Python<'_>,
+        most: usize,
+        search: impl FnOnce(&Map, Range<usize>) -> faultless::Result<Option<usize>> + Send,
+    ) -> Outcome<ControlFlow<Option<usize>>> {
+        let Range { start, end } = self.bytes;
+        let len = (end - start).min(most.max(2 * self.overlap + 2));
+        let (from, to) = if self.reverse { (end - len, end) } else { (start, start + len) };
+        let found = self.mmap.run(py, len, |map| {
+            // The map may have become shorter while nobody looked.
+            search(map, from.min(map.len())..to.min(map.len()))
+        })?;
+        let found = found.map_err(errors::raised)?;
+        if found.is_some() || len == end - start {
+            return Ok(Break(found));
+        }
+        if self.reverse {
+            self.bytes.end = from + self.overlap;
+        } else {
+            self.bytes.start = to - self.overlap;
+        }
+        Ok(Continue(()))
+    }
+}
