@@ -66,7 +66,7 @@ class File:
 def load(name):
     try:
         match name:
-            case "faultless":
+            case "faultless" | "faultless-threads":
                 from faultless import mmap
 
                 return Module(mmap)
@@ -92,6 +92,6 @@ def load(name):
 def version(name):
     """The version of an engine: of its package, or of Python for what comes with it."""
     try:
-        return metadata.version(name)
+        return metadata.version(name.removesuffix("-threads"))
     except metadata.PackageNotFoundError:
         return platform.python_version() if name in ("standard", "file") else "unknown"

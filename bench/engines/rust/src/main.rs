@@ -16,6 +16,7 @@ use std::time::Duration;
 use case::{Case, Failure};
 
 /// One sample that is asked for.
+#[derive(Clone)]
 pub struct Request {
     pub op: String,
     pub engine: String,

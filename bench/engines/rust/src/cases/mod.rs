@@ -21,6 +21,7 @@ pub fn make(request: &Request) -> Outcome<Box<dyn Case>> {
         "read_at" => copy::read(request),
         "write_at" => copy::write(request),
         "find" => search::forward(request),
+        "find_near" => search::near(request),
         "rfind" => search::backward(request),
         "lines" => lines::lines(request),
         "grow" => growth::grow(request),

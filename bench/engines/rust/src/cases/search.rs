@@ -1,6 +1,8 @@
 //! Searching the whole file. The answer is the place plus one, or 0.
 
+use std::fs::File;
 use std::hint::black_box;
+use std::os::unix::fs::FileExt;
 
 use faultless::Access;
 use memchr::{memchr, memmem, memrchr};
@@ -41,15 +43,28 @@ pub fn forward(request: &Request) -> Outcome<Box<dyn Case>> {
     if request.engine.starts_with("faultless") {
         let map = ours(request, &request.path, Access::Read)?;
         let needle = request.needle.clone();
+        if request.engine == "faultless-parallel" {
+            return searched(move || Ok(black_box(&map).par_find(black_box(&needle), ..)?));
+        }
         return searched(move || Ok(black_box(&map).find(black_box(&needle), ..)?));
     }
     on_slice(request, find)
+}
+
+/// Looks for the 16 bytes that the file has at an offset of `size`.
+pub fn near(request: &Request) -> Outcome<Box<dyn Case>> {
+    let mut needle = vec![0; 16];
+    File::open(&request.path)?.read_exact_at(&mut needle, request.size as u64)?;
+    forward(&Request { needle, ..request.clone() })
 }
 
 pub fn backward(request: &Request) -> Outcome<Box<dyn Case>> {
     if request.engine.starts_with("faultless") {
         let map = ours(request, &request.path, Access::Read)?;
         let needle = request.needle.clone();
+        if request.engine == "faultless-parallel" {
+            return searched(move || Ok(black_box(&map).par_rfind(black_box(&needle), ..)?));
+        }
         return searched(move || Ok(black_box(&map).rfind(black_box(&needle), ..)?));
     }
     on_slice(request, rfind)
