@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 . .ci/lane.sh
 
 # The extension module is tested from Python: a Rust test of it would have to link an interpreter.
-packages=(--workspace --exclude faultless-py)
+packages=(--workspace --exclude faultless-py --all-features)
 
 lane 'Rust tests'
 if cargo nextest --version >/dev/null 2>&1; then
