@@ -1,0 +1,275 @@
+//! The C API, fenced: everything that handles raw pointers to Python objects
+//! outside the class's own slots. What it offers is safe to call.
+#![allow(unsafe_code)]
+#![expect(clippy::disallowed_methods, reason = "Python's memory, which is not a map's")]
+
+mod args;
+mod buffer;
+mod convert;
+
+use std::ffi::c_int;
+use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::{Borrowed, ffi};
+
+use crate::singletons;
+
+pub(crate) use args::{Args, ConstructorArgs, Named, constructor_args, is_none, named};
+pub(crate) use buffer::{Buffer, fill_buffer, peek_byte, peek_bytes, peek_line};
+pub(crate) use convert::{TooLarge, adjust, exact_index, index, int, is_index, long, size, unpack};
+
+/// That an exception is set: what stands for it in the code between C and the
+/// core, where a whole `PyErr` in every result would cost more than the work.
+#[derive(Debug)]
+pub(crate) struct Raised(());
+
+impl Raised {
+    /// Forgets the exception.
+    pub(crate) fn clear(self) {
+        drop(PyErr::from(self));
+    }
+}
+
+impl From<PyErr> for Raised {
+    #[cold]
+    #[inline(never)]
+    fn from(error: PyErr) -> Self {
+        Python::attach(|py| error.restore(py));
+        Self(())
+    }
+}
+
+impl From<Raised> for PyErr {
+    #[cold]
+    #[inline(never)]
+    fn from(_: Raised) -> Self {
+        Python::attach(Self::fetch)
+    }
+}
+
+/// The exception that the interpreter has just set.
+pub(crate) const RAISED: Raised = Raised(());
+
+/// A result whose error is the exception that is set.
+pub(crate) type Outcome<T> = Result<T, Raised>;
+
+/// What a method returns.
+pub(crate) type Returned<'py> = Outcome<Bound<'py, PyAny>>;
+
+/// What a C function returns, and what stands for an exception in it.
+pub(crate) trait Output {
+    type Raw;
+    const RAISED: Self::Raw;
+    fn into_raw(self) -> Self::Raw;
+}
+
+impl Output for Bound<'_, PyAny> {
+    type Raw = *mut ffi::PyObject;
+    const RAISED: Self::Raw = ptr::null_mut();
+
+    #[inline(always)]
+    fn into_raw(self) -> Self::Raw {
+        self.into_ptr()
+    }
+}
+
+impl Output for () {
+    type Raw = c_int;
+    const RAISED: c_int = -1;
+
+    #[inline(always)]
+    fn into_raw(self) -> c_int {
+        0
+    }
+}
+
+impl Output for usize {
+    type Raw = ffi::Py_ssize_t;
+    const RAISED: ffi::Py_ssize_t = -1;
+
+    #[inline(always)]
+    fn into_raw(self) -> ffi::Py_ssize_t {
+        self as ffi::Py_ssize_t
+    }
+}
+
+/// Runs the body of a function that Python calls so often that even a landing pad
+/// counts. The body must not panic; if it does, the process ends here, at the
+/// border to C.
+///
+/// # Safety
+/// The thread must be attached to the interpreter.
+#[inline(always)]
+pub(crate) unsafe fn enter_hot<'py, R: Output>(
+    body: impl FnOnce(Python<'py>) -> Outcome<R>,
+) -> R::Raw {
+    // SAFETY: the caller's promise.
+    body(unsafe { Python::assume_attached() }).map_or(R::RAISED, Output::into_raw)
+}
+
+/// Runs the body of a function that Python calls; a panic does not get out.
+///
+/// # Safety
+/// The thread must be attached to the interpreter.
+#[inline(always)]
+pub(crate) unsafe fn enter<'py, R: Output>(body: impl FnOnce(Python<'py>) -> Outcome<R>) -> R::Raw {
+    // SAFETY: the caller's promise.
+    let py = unsafe { Python::assume_attached() };
+    let done = catch_unwind(AssertUnwindSafe(|| body(py))).unwrap_or_else(|_| {
+        let message = "faultless: an internal check failed; please report it";
+        Err(PyRuntimeError::new_err(message).into())
+    });
+    done.map_or(R::RAISED, Output::into_raw)
+}
+
+/// An argument of the running call.
+pub(crate) type Arg<'a, 'py> = Borrowed<'a, 'py, PyAny>;
+
+#[inline(always)]
+pub(crate) fn number(py: Python<'_>, value: isize) -> Returned<'_> {
+    // SAFETY: makes a new object, or fails for want of memory.
+    unsafe { owned(py, ffi::PyLong_FromSsize_t(value)) }
+}
+
+/// An offset or a length as an integer.
+#[inline(always)]
+pub(crate) fn unsigned(py: Python<'_>, value: usize) -> Returned<'_> {
+    match u8::try_from(value) {
+        Ok(byte) => Ok(singletons::number(py, byte)),
+        // SAFETY: makes a new object, or fails for want of memory.
+        Err(_) => unsafe { owned(py, ffi::PyLong_FromSize_t(value)) },
+    }
+}
+
+/// A new reference, or, if it is null, the exception that is set.
+///
+/// # Safety
+/// As a function of the C API returns it.
+#[inline(always)]
+unsafe fn owned(py: Python<'_>, object: *mut ffi::PyObject) -> Returned<'_> {
+    // SAFETY: the caller's promise.
+    unsafe { Bound::from_owned_ptr_or_opt(py, object) }.ok_or(RAISED)
+}
+
+/// An object that Python passed, for the length of the call.
+///
+/// # Safety
+/// It must be live for that long.
+#[inline(always)]
+pub(crate) unsafe fn borrowed<'a, 'py>(
+    py: Python<'py>,
+    object: *mut ffi::PyObject,
+) -> Arg<'a, 'py> {
+    // SAFETY: the caller's promise; a live object is not null.
+    unsafe { Borrowed::from_ptr_or_opt(py, object).unwrap_unchecked() }
+}
+
+/// A copy of bytes that may change or fail meanwhile, as a bytes object: the
+/// caller sees to that.
+///
+/// # Safety
+/// The bytes must be there to be read.
+#[inline(always)]
+pub(crate) unsafe fn bytes_from(py: Python<'_>, from: *const u8, len: usize) -> Returned<'_> {
+    // SAFETY: copies the bytes.
+    unsafe { owned(py, ffi::PyBytes_FromStringAndSize(from.cast(), len as ffi::Py_ssize_t)) }
+}
+
+/// A new bytes object of `len` bytes, which `fill` sets. What `fill` did not set
+/// it must not return success for.
+#[inline(always)]
+pub(crate) fn bytes<'py>(
+    py: Python<'py>,
+    len: usize,
+    fill: impl FnOnce(&mut [MaybeUninit<u8>]) -> Outcome<()>,
+) -> Returned<'py> {
+    // SAFETY: makes a new object of that many bytes, which nobody else sees
+    // before it is returned.
+    unsafe {
+        let object = bytes_from(py, ptr::null(), len)?;
+        let start = ffi::PyBytes_AsString(object.as_ptr()).cast();
+        fill(std::slice::from_raw_parts_mut(start, len))?;
+        Ok(object)
+    }
+}
+
+/// The `OSError` for a number of the system's.
+#[cold]
+pub(crate) fn os_error(py: Python<'_>, errno: i32) -> PyErr {
+    let call = || -> PyResult<Bound<'_, PyAny>> {
+        let text = py.import("os")?.call_method1("strerror", (errno,))?;
+        py.get_type::<pyo3::exceptions::PyOSError>().call1((errno, text))
+    };
+    call().map_or_else(|error| error, PyErr::from_value)
+}
+
+/// How far the system's coarse clock is, which takes no system call and counts
+/// in milliseconds; `None` where there is no such clock.
+#[inline(always)]
+pub(crate) fn tick() -> Option<i64> {
+    #[cfg(target_os = "linux")]
+    #[allow(clippy::useless_conversion, reason = "the fields are narrower on some platforms")]
+    {
+        let mut now = MaybeUninit::<libc::timespec>::uninit();
+        // SAFETY: fills in the structure, or fails.
+        unsafe {
+            (libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, now.as_mut_ptr()) == 0).then(|| {
+                let now = now.assume_init();
+                i64::from(now.tv_sec) << 32 | i64::from(now.tv_nsec)
+            })
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
+/// Raises an audit event, as `sys.audit` does.
+pub(crate) fn audit<'py>(
+    py: Python<'py>,
+    event: &Bound<'py, pyo3::types::PyString>,
+    (fd, length, access, offset): (i32, usize, i32, u64),
+) -> PyResult<()> {
+    static AUDIT: pyo3::sync::PyOnceLock<Py<PyAny>> = pyo3::sync::PyOnceLock::new();
+    let audit =
+        AUDIT.get_or_try_init(py, || py.import("sys")?.getattr("audit").map(Bound::unbind))?;
+    audit.call1(py, (event, fd, length, access, offset)).map(drop)
+}
+
+/// A file of the caller's, by its number.
+pub(crate) type File = std::os::fd::BorrowedFd<'static>;
+
+/// The number as a file; whether there is one, the system will tell.
+pub(crate) fn file(fd: c_int) -> Option<File> {
+    // SAFETY: it is only used during the call that it was passed to, whose caller
+    // has to keep it open; a number that is no open file is an error of the
+    // system's calls.
+    (fd >= 0).then(|| unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) })
+}
+
+/// The length in bytes of a regular file; `None` for what is none.
+pub(crate) fn regular_size(file: File) -> Option<u64> {
+    use std::os::fd::AsRawFd;
+    let mut stat = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: fstat fills in the structure, or fails.
+    unsafe {
+        (libc::fstat(file.as_raw_fd(), stat.as_mut_ptr()) == 0)
+            .then(|| stat.assume_init())
+            .filter(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFREG)
+            .and_then(|stat| u64::try_from(stat.st_size).ok())
+    }
+}
+
+/// Gives the system any advice about a range of a map.
+pub(crate) fn advise(
+    map: &faultless::Map,
+    range: std::ops::Range<usize>,
+    advice: c_int,
+) -> Result<(), faultless::Error> {
+    // SAFETY: whoever calls from Python knows what the advice does; no reference
+    // into the map exists here, and exported memory is Python's to answer for.
+    unsafe { map.raw_advise(range, advice) }
+}
