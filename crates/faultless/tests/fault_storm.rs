@@ -22,7 +22,7 @@ fn cut_and_regrow(fd: i32, whole: &[u8], cuts: &[usize]) -> i32 {
     for turn in 0usize.. {
         // SAFETY: changes a file.
         unsafe {
-            if libc::ftruncate(fd, cuts[turn % cuts.len()] as i64) != 0 {
+            if libc::ftruncate(fd, cuts[turn % cuts.len()] as libc::off_t) != 0 {
                 return 1;
             }
             // Sometimes others come to see it short.
@@ -35,7 +35,8 @@ fn cut_and_regrow(fd: i32, whole: &[u8], cuts: &[usize]) -> i32 {
             // In pieces, each at the end of what is there: no byte is a hole.
             for start in (0..whole.len()).step_by(8 * page()) {
                 let piece = &whole[start..whole.len().min(start + 8 * page())];
-                let written = libc::pwrite(fd, piece.as_ptr().cast(), piece.len(), start as i64);
+                let written =
+                    libc::pwrite(fd, piece.as_ptr().cast(), piece.len(), start as libc::off_t);
                 if written != piece.len() as isize {
                     return 2;
                 }

@@ -157,10 +157,12 @@ fn lengths_that_nothing_has_are_refused() {
         assert_eq!(kind(map.resize(len)), ErrorKind::OutOfRange);
         assert_eq!(kind(memory.resize(len)), ErrorKind::OutOfRange);
     }
-    // Within what a pointer can tell apart, and beyond what any system has.
-    let vast = isize::MAX as usize & !0xFFFF_FFFF;
-    assert_eq!(kind(map.resize(vast)), ErrorKind::Os);
-    assert_eq!(kind(memory.resize(vast)), ErrorKind::Os);
+    // Within what a pointer can tell apart, and beyond what any system has; with
+    // 32 bits there is no such length.
+    if let Some(vast) = 1usize.checked_shl(62) {
+        assert_eq!(kind(map.resize(vast)), ErrorKind::Os);
+        assert_eq!(kind(memory.resize(vast)), ErrorKind::Os);
+    }
     for map in [map, memory] {
         assert_eq!(map.to_vec(..).unwrap(), bytes);
     }
@@ -276,6 +278,9 @@ mod on_a_small_disk {
     /// Shrinking the file first and then failing to map it would lose its end.
     #[test]
     fn file_too_large_to_map_is_not_cut() {
+        let Some(vast) = 1usize.checked_shl(59) else {
+            return common::skip("with 32 bits the system maps whatever a length can say");
+        };
         let Some(disk) = Disk::mount() else { return };
         let path = disk.0.path().join("file");
         let file = fs::File::create_new(&path).unwrap();
@@ -283,7 +288,7 @@ mod on_a_small_disk {
         file.write_all_at(b"end", (1 << 60) - 3).unwrap();
         let mut options = MapOptions::new();
         let mut map = options.access(Access::Write).len(5).sparse(true).open(&path).unwrap();
-        assert_eq!(kind(map.resize(1 << 59)), ErrorKind::Os, "no address space is that large");
+        assert_eq!(kind(map.resize(vast)), ErrorKind::Os, "no address space is that large");
         assert_eq!((map.len(), map.file_len().unwrap()), (5, 1 << 60));
         assert_eq!(map.to_vec(..).unwrap(), b"start");
         let mut end = [0; 3];

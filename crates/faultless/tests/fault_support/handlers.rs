@@ -44,7 +44,8 @@ pub(crate) fn queue_bus(code: i32) {
         let info = info.as_mut_ptr();
         (*info).si_signo = SIGBUS;
         (*info).si_code = code;
-        info.cast::<i32>().byte_add(16).write(own_pid());
+        let sender = (3 * size_of::<i32>()).next_multiple_of(align_of::<usize>());
+        info.cast::<i32>().byte_add(sender).write(own_pid());
         assert_eq!((*info).si_pid(), own_pid());
         libc::syscall(number, own_pid(), libc::gettid(), SIGBUS, info);
     }
