@@ -59,6 +59,7 @@ mod raw;
 mod registry;
 mod resize;
 mod search;
+mod shared;
 mod view;
 
 pub use advice::{Advice, Discard};
@@ -70,6 +71,7 @@ pub use guard::ensure_guard;
 pub use map::{Flush, Map, allocation_granularity, page_size};
 pub use options::{Access, HugePages, MapOptions, Protection};
 pub use search::FindIter;
+pub use shared::{Create, unlink_shared};
 
 /// The examples of the README are tests, too.
 #[cfg(doctest)]

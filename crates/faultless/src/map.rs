@@ -71,15 +71,19 @@ impl Layout {
         if self.len == 0 {
             return Ok(Mapping::empty());
         }
-        let request = Request {
+        os::map(&self.request(), file).map_err(|error| {
+            Error::os("map", format!("the system cannot map {} bytes", self.len), error)
+        })
+    }
+
+    pub(crate) fn request(&self) -> Request<'static> {
+        Request {
             file_offset: self.placement.file_offset,
             map_len: self.placement.map_len,
             protection: self.protection,
             flags: self.flags,
-        };
-        os::map(&request, file).map_err(|error| {
-            Error::os("map", format!("the system cannot map {} bytes", self.len), error)
-        })
+            name: None,
+        }
     }
 
     pub(crate) fn anonymous(&self) -> bool {

@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::map::{Layout, Map};
 use crate::os::{self, BorrowedFile};
 use crate::range::Placement;
+use crate::shared::Create;
 
 #[cfg(unix)]
 use std::os::fd::AsFd as AsFile;
@@ -140,16 +141,17 @@ pub enum HugePages {
 pub struct MapOptions {
     access: Access,
     offset: u64,
-    len: Option<usize>,
+    pub(crate) len: Option<usize>,
     shared: bool,
     keep_file: bool,
-    sparse: bool,
+    pub(crate) sparse: bool,
     populate: bool,
     no_reserve: bool,
     stack: bool,
     huge_pages: Option<HugePages>,
     protection: Option<Protection>,
     raw_flags: Option<i32>,
+    pub(crate) name: Option<(String, Create)>,
 }
 
 impl Default for MapOptions {
@@ -182,6 +184,7 @@ impl MapOptions {
             huge_pages: None,
             protection: None,
             raw_flags: None,
+            name: None,
         }
     }
 
@@ -537,13 +540,22 @@ impl MapOptions {
     /// # Ok::<(), faultless::Error>(())
     /// ```
     pub fn map_anonymous(&self) -> Result<Map> {
+        if let Some((name, create)) = &self.name {
+            return self.map_named(name, *create);
+        }
         let Some(len) = self.len else {
             return Err(invalid("anonymous memory needs a length"));
         };
+        let layout = self.anonymous_layout(len)?;
+        let mapping = layout.map(None)?;
+        self.finish(Map::new(layout, mapping, None))
+    }
+
+    pub(crate) fn anonymous_layout(&self, len: usize) -> Result<Layout> {
         let protection = self.protection.unwrap_or(Protection::READ | Protection::WRITE);
         let kind = if self.shared { os::SHARED } else { os::PRIVATE };
         let flags = self.flags(kind)? | os::ANONYMOUS;
-        let layout = Layout {
+        Ok(Layout {
             placement: Placement::new(0, len, os::allocation_granularity())?,
             len,
             protection: protection.raw(),
@@ -552,9 +564,7 @@ impl MapOptions {
             regular: false,
             sparse: self.sparse,
             resizes: true,
-        };
-        let mapping = layout.map(None)?;
-        self.finish(Map::new(layout, mapping, None))
+        })
     }
 
     /// Checks the options against the file.
@@ -634,7 +644,7 @@ impl MapOptions {
         Ok(flags | huge)
     }
 
-    fn finish(&self, map: Map) -> Result<Map> {
+    pub(crate) fn finish(&self, map: Map) -> Result<Map> {
         if self.huge_pages == Some(HugePages::Transparent) {
             map.advise(.., crate::Advice::HugePage).or_else(|error| match error.kind() {
                 // A hint. EINVAL: the kernel was built without them.

@@ -99,8 +99,8 @@ impl Map {
         let mut old = std::mem::replace(&mut self.mapping, Mapping::empty());
         let file = self.file.as_ref();
         let made = self.guard.replace(file, || {
-            if whole {
-                match os::remap(old, to.placement.map_len * usize::from(to.len != 0)) {
+            if whole && from.len != 0 && to.len != 0 {
+                match os::remap(old, &to.request(), to.page, file.map(os::borrow)) {
                     Ok(new) => return Ok((to, new)),
                     // Not in one call; or not across pages that were advised
                     // or locked apart.

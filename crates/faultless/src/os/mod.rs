@@ -4,8 +4,10 @@
 //! A back end has, besides what `Request` describes:
 //! `map unmap flush advise lock unlock protect set_name`, `page_size
 //! allocation_granularity`, `file_info set_file_len duplicate is_sealed`,
-//! `remap` (moving or growing a mapping in one call, where the system can), and
-//! `guard` with `install` and `restore`.
+//! `remap` (moving or growing a mapping in one call, where the system can),
+//! `open_shared unlink_shared NAME_MAX` (named memory: a file to map, or `None`
+//! where `map` finds it by `Request::name`), and `guard` with `install` and
+//! `restore`.
 
 #![allow(unsafe_code)]
 
@@ -21,9 +23,11 @@ pub(crate) use imp::*;
 
 use std::ptr::NonNull;
 
+use crate::shared::Create;
+
 /// A mapping to be made. Lengths and offsets are in bytes and have been checked.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Request {
+pub(crate) struct Request<'a> {
     /// Offset in the file, a multiple of the granularity.
     pub(crate) file_offset: u64,
     /// Bytes to map, more than zero.
@@ -31,6 +35,21 @@ pub(crate) struct Request {
     /// Protection and flags as the system spells them.
     pub(crate) protection: i32,
     pub(crate) flags: i32,
+    /// What other processes find the memory by. A system whose `open_shared`
+    /// gives no file makes or finds named memory here; if it is found, and no
+    /// length is asked for, `map_len` is 0 and all of it is mapped.
+    pub(crate) name: Option<Name<'a>>,
+}
+
+/// A name for memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Name<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) create: Create,
+    /// The length of memory that is made.
+    pub(crate) len: Option<usize>,
+    /// Whether memory that is made has its pages only once they are used.
+    pub(crate) sparse: bool,
 }
 
 /// What the system knows of an open file.

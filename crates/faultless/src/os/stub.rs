@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 
-use super::{FileInfo, Mapping, Request};
+use super::{FileInfo, Mapping, Name, Request};
 
 pub(crate) type BorrowedFile<'a> = &'a File;
 
@@ -55,7 +55,7 @@ pub(crate) fn huge_page_of_flags(_flags: i32) -> Option<usize> {
     None
 }
 
-pub(crate) fn map(_request: &Request, _file: Option<BorrowedFile<'_>>) -> io::Result<Mapping> {
+pub(crate) fn map(_request: &Request<'_>, _file: Option<BorrowedFile<'_>>) -> io::Result<Mapping> {
     unsupported()
 }
 
@@ -67,7 +67,12 @@ pub(crate) fn shrink(mapping: Mapping, _len: usize, _page: usize) -> Mapping {
     mapping
 }
 
-pub(crate) fn remap(mapping: Mapping, _len: usize) -> Result<Mapping, (Mapping, io::Error)> {
+pub(crate) fn remap(
+    mapping: Mapping,
+    _request: &Request<'_>,
+    _page: usize,
+    _file: Option<BorrowedFile<'_>>,
+) -> Result<Mapping, (Mapping, io::Error)> {
     Err((mapping, io::ErrorKind::Unsupported.into()))
 }
 
@@ -104,6 +109,16 @@ pub(crate) fn file_len_of(_file: i32) -> Option<u64> {
 }
 
 pub(crate) fn set_file_len(_file: &File, _from: u64, _to: u64, _allocate: bool) -> io::Result<()> {
+    unsupported()
+}
+
+pub(crate) const NAME_MAX: usize = 250;
+
+pub(crate) fn open_shared(_name: &Name<'_>) -> Option<io::Result<File>> {
+    Some(unsupported())
+}
+
+pub(crate) fn unlink_shared(_name: &str) -> io::Result<()> {
     unsupported()
 }
 

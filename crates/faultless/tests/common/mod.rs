@@ -3,6 +3,7 @@
 
 pub(crate) mod model;
 pub(crate) mod naive;
+pub(crate) mod program;
 
 use std::io::Write;
 

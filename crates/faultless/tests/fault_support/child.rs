@@ -2,8 +2,10 @@
 
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
+
+use super::program::this_program;
 
 const CASE: &str = "FAULTLESS_TEST_CASE";
 const FINISHED: i32 = 42;
@@ -76,7 +78,7 @@ fn show(name: &str, said: &str) {
 }
 
 fn run(name: &str, variables: &[(&str, &str)]) -> (End, String) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
+    let mut child = this_program()
         .args([name, "--exact", "--nocapture", "--include-ignored", "--test-threads=1"])
         .env(CASE, name)
         .env("RUST_BACKTRACE", "0")

@@ -7,6 +7,8 @@ pub(crate) mod disks;
 pub(crate) mod fuse;
 pub(crate) mod handlers;
 pub(crate) mod operations;
+#[path = "../common/program.rs"]
+pub(crate) mod program;
 pub(crate) mod signals;
 
 use std::fs::{File, OpenOptions};

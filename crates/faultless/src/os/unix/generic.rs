@@ -1,9 +1,11 @@
-//! macOS and the BSDs: what they have in the place of what only Linux has.
+//! macOS and the BSDs: what they have in the place of what only Linux has, and
+//! what they lack.
 
 use std::ffi::CStr;
 use std::io;
 
-use super::{BorrowedFile, Mapping};
+use super::BorrowedFile;
+pub(crate) use super::extend::resize as remap;
 
 pub(crate) type FileOffset = libc::off_t;
 pub(super) type Stat = libc::stat;
@@ -12,9 +14,9 @@ pub(super) use libc::mmap as mmap_call;
 pub(super) use libc::pread as pread_call;
 
 pub(super) const FIXED_NOREPLACE: i32 = 0;
-#[cfg(any(target_os = "macos", target_os = "ios", target_os = "netbsd"))]
+#[cfg(target_os = "netbsd")]
 pub(crate) const NO_RESERVE: i32 = libc::MAP_NORESERVE;
-#[cfg(not(any(target_os = "macos", target_os = "ios", target_os = "netbsd")))]
+#[cfg(not(any(target_vendor = "apple", target_os = "netbsd")))]
 pub(crate) const NO_RESERVE: i32 = 0;
 pub(crate) const POPULATE: Option<i32> = None;
 pub(crate) const STACK: i32 = 0;
@@ -45,20 +47,7 @@ pub(super) fn no_space_left(fd: i32) -> bool {
     stat.f_blocks != 0 && stat.f_bavail == 0
 }
 
-#[cfg(any(target_os = "macos", target_os = "ios"))]
-pub(super) fn allocate_blocks(fd: i32, _from: u64, len: u64) -> io::Result<()> {
-    let mut store = libc::fstore_t {
-        fst_flags: libc::F_ALLOCATEALL,
-        fst_posmode: libc::F_PEOFPOSMODE,
-        fst_offset: 0,
-        fst_length: len as libc::off_t,
-        fst_bytesalloc: 0,
-    };
-    // SAFETY: changes the file only.
-    super::check(unsafe { libc::fcntl(fd, libc::F_PREALLOCATE, &raw mut store) })
-}
-
-#[cfg(not(any(target_os = "macos", target_os = "ios", target_os = "openbsd")))]
+#[cfg(not(any(target_vendor = "apple", target_os = "openbsd")))]
 pub(super) fn allocate_blocks(fd: i32, from: u64, len: u64) -> io::Result<()> {
     loop {
         // SAFETY: changes the file only.
@@ -73,11 +62,6 @@ pub(super) fn allocate_blocks(fd: i32, from: u64, len: u64) -> io::Result<()> {
 #[cfg(target_os = "openbsd")]
 pub(super) fn allocate_blocks(_fd: i32, _from: u64, _len: u64) -> io::Result<()> {
     Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP))
-}
-
-/// These systems cannot: the mapping is given back, to be made anew.
-pub(crate) fn remap(mapping: Mapping, _len: usize) -> Result<Mapping, (Mapping, io::Error)> {
-    Err((mapping, io::ErrorKind::Unsupported.into()))
 }
 
 pub(crate) fn set_name(_start: *mut u8, _len: usize, _name: &CStr) -> io::Result<()> {

@@ -11,7 +11,9 @@ use std::sync::atomic::{
     AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence,
 };
 
-use self::system::{BUS_MCEERR_AR, SI_TKILL, errno, is_page_failure, repeats, resend, thread_id};
+use self::system::{
+    BUS_MCEERR_AR, SI_TKILL, errno, is_page_failure, is_refused, repeats, resend, thread_id,
+};
 use super::{FAULT_SIGNALS, file_len_of, map_over, no_space_left};
 use crate::fault::FaultReason;
 use crate::range::round_up;
@@ -177,10 +179,15 @@ unsafe extern "C" fn handler<const NTH: usize>(
     let errno = errno();
     // SAFETY: errno is this thread's; the system gave a valid `info`.
     let (saved, code, address) = unsafe { (*errno, (*info).si_code, (*info).si_addr() as usize) };
-    let handled = if is_page_failure(code) {
-        let replace = |slot: &Slot, range: &Range| match slot.is_canary(address) {
-            true => lose_canary(slot, range),
-            false => replace(slot, range, address, code),
+    let handled = if is_page_failure(number, code) {
+        let replace = |slot: &Slot, range: &Range| {
+            if slot.is_canary(address) {
+                lose_canary(slot, range)
+            } else {
+                // SAFETY: the system gave it to this handler.
+                let refused = unsafe { is_refused(context, range.protection) };
+                !refused && replace(slot, range, address, code)
+            }
         };
         REGISTRY.with_slot(address, replace) == Some(true)
     } else {
@@ -537,13 +544,22 @@ mod system {
     /// Whether the signal says that a page could not be had. An access that is
     /// misaligned (`BUS_ADRALN`) or memory that went bad elsewhere
     /// (`BUS_MCEERR_AO`) does not.
-    pub(super) fn is_page_failure(code: i32) -> bool {
+    pub(super) fn is_page_failure(_number: i32, code: i32) -> bool {
         matches!(code, libc::BUS_ADRERR | libc::BUS_OBJERR | libc::BUS_MCEERR_AR)
+    }
+
+    /// Whether the access is one that pages of this protection refuse: that has
+    /// a signal of its own here.
+    ///
+    /// # Safety
+    /// None.
+    pub(super) unsafe fn is_refused(_context: *const libc::c_void, _protection: i32) -> bool {
+        false
     }
 
     /// Whether the signal came from an instruction, which will bring it again.
     pub(super) fn repeats(code: i32) -> bool {
-        code == libc::BUS_ADRALN || is_page_failure(code)
+        code == libc::BUS_ADRALN || is_page_failure(libc::SIGBUS, code)
     }
 
     pub(super) fn errno() -> *mut i32 {
@@ -581,8 +597,25 @@ mod system {
     /// No such code here.
     pub(super) const BUS_MCEERR_AR: i32 = i32::MIN;
 
-    pub(super) fn is_page_failure(code: i32) -> bool {
-        code > 0 && code != libc::BUS_ADRALN
+    #[cfg(target_vendor = "apple")]
+    pub(super) use super::super::is_refused;
+
+    /// Whether the access is one that pages of this protection refuse: that has
+    /// a code of its own here.
+    ///
+    /// # Safety
+    /// None.
+    #[cfg(not(target_vendor = "apple"))]
+    pub(super) unsafe fn is_refused(_context: *const libc::c_void, _protection: i32) -> bool {
+        false
+    }
+
+    /// Whether the signal says that a page could not be had, and not that the
+    /// access is misaligned or one that the page's protection refuses.
+    pub(super) fn is_page_failure(number: i32, code: i32) -> bool {
+        const SEGV_ACCERR: i32 = 2;
+        let other = if number == libc::SIGSEGV { SEGV_ACCERR } else { libc::BUS_ADRALN };
+        code > 0 && code != other
     }
 
     /// Whether the signal came from an instruction, which will bring it again.

@@ -87,13 +87,21 @@ pub(super) fn allocate_blocks(fd: i32, from: u64, len: u64) -> io::Result<()> {
     }
 }
 
-/// Grows or shrinks a mapping, moving it where it has no room. Gives it back if
-/// the system cannot do it in one call: it has to be made anew then.
-pub(crate) fn remap(mapping: Mapping, len: usize) -> Result<Mapping, (Mapping, io::Error)> {
-    if cfg!(faultless_portable) || mapping.len() == 0 || len == 0 {
-        return Err((mapping, io::ErrorKind::Unsupported.into()));
-    }
+#[cfg(faultless_portable)]
+pub(crate) use super::extend::resize as remap;
+
+/// Gives the mapping, of at least a byte, the length that `request` asks for,
+/// moving it where it has no room. Gives it back if the system cannot do it in
+/// one call: it has to be made anew then.
+#[cfg(not(faultless_portable))]
+pub(crate) fn remap(
+    mapping: Mapping,
+    request: &super::Request<'_>,
+    _page: usize,
+    _file: Option<BorrowedFile<'_>>,
+) -> Result<Mapping, (Mapping, io::Error)> {
     let (base, old) = mapping.into_raw();
+    let len = request.map_len;
     // SAFETY: the mapping was given away, so nothing uses its old place.
     let moved = unsafe { libc::mremap(base.as_ptr().cast(), old, len, libc::MREMAP_MAYMOVE) };
     match NonNull::new(moved.cast::<u8>()) {

@@ -2,6 +2,10 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod advice;
+#[cfg(target_vendor = "apple")]
+mod apple;
+#[cfg(any(not(any(target_os = "linux", target_os = "android")), faultless_portable, test))]
+mod extend;
 pub(crate) mod guard;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
@@ -9,8 +13,12 @@ mod linux;
 pub(crate) use linux::*;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod generic;
+#[cfg(target_vendor = "apple")]
+pub(crate) use apple::*;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use generic::*;
+mod shared;
+pub(crate) use shared::{NAME_MAX, open_shared, unlink_shared};
 
 use std::fs::File;
 use std::io;
@@ -77,7 +85,11 @@ pub(crate) fn is_shared(flags: i32) -> bool {
     flags & SHARED != 0
 }
 
-pub(crate) fn map(request: &Request, file: Option<BorrowedFile<'_>>) -> io::Result<Mapping> {
+pub(crate) fn map(request: &Request<'_>, file: Option<BorrowedFile<'_>>) -> io::Result<Mapping> {
+    if request.name.is_some() {
+        // Only files of `open_shared` have one.
+        return Err(io::ErrorKind::Unsupported.into());
+    }
     let fd = file.map_or(-1, |file| file.as_raw_fd());
     let len = request.map_len;
     // SAFETY: the system chooses an address that nothing else uses: the flags
@@ -183,7 +195,9 @@ pub(crate) fn protect(mapping: &mut Mapping, protection: i32) -> io::Result<()> 
 
 pub(crate) fn file_info(file: BorrowedFile<'_>) -> io::Result<FileInfo> {
     let stat = stat(file.as_raw_fd())?;
-    let regular = stat.st_mode & libc::S_IFMT == libc::S_IFREG;
+    let kind = stat.st_mode & libc::S_IFMT;
+    // Shared memory of macOS is of no kind, but has a length.
+    let regular = kind == libc::S_IFREG || cfg!(target_vendor = "apple") && kind == 0;
     let huge_page =
         if regular { huge_page_of(file.as_raw_fd(), stat.st_blksize as usize) } else { None };
     Ok(FileInfo { len: u64::try_from(stat.st_size).unwrap_or(0), regular, huge_page })
@@ -223,10 +237,16 @@ pub(crate) fn set_file_len(file: &File, from: u64, to: u64, allocate: bool) -> i
 /// Whether the error means that this file system has no such operation, or that
 /// setting the length will tell better.
 fn cannot_allocate(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL | libc::ENODEV | libc::EBADF)
-    )
+    let cannot = [
+        libc::EOPNOTSUPP,
+        libc::ENOTSUP,
+        libc::ENOSYS,
+        libc::EINVAL,
+        libc::ENODEV,
+        libc::EBADF,
+        libc::ENOTTY,
+    ];
+    error.raw_os_error().is_some_and(|number| cannot.contains(&number))
 }
 
 pub(crate) fn duplicate(file: BorrowedFile<'_>) -> io::Result<File> {
