@@ -63,15 +63,39 @@ pub(crate) struct Layout {
     pub(crate) sparse: bool,
     /// Whether resizing the map may resize its file.
     pub(crate) resizes: bool,
+    /// Whether a shared map is made private if the file's system has no shared
+    /// ones, and whether that was done.
+    pub(crate) fallback: Fallback,
+}
+
+/// What becomes of a shared map that the file's system refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fallback {
+    /// An error.
+    Refused,
+    /// A private one.
+    Allowed,
+    /// It is a private one.
+    Taken,
 }
 
 impl Layout {
     /// Maps it. An empty map needs no memory.
-    pub(crate) fn map(&self, file: Option<BorrowedFile<'_>>) -> Result<Mapping> {
+    pub(crate) fn map(&mut self, file: Option<BorrowedFile<'_>>) -> Result<Mapping> {
         if self.len == 0 {
             return Ok(Mapping::empty());
         }
-        os::map(&self.request(), file).map_err(|error| {
+        let mut mapped = os::map(&self.request(), file);
+        if self.fallback == Fallback::Allowed && mapped.as_ref().is_err_and(os::has_no_shared_maps)
+        {
+            let private =
+                Self { flags: os::private(self.flags), fallback: Fallback::Taken, ..*self };
+            if let Ok(mapping) = os::map(&private.request(), file) {
+                *self = private;
+                mapped = Ok(mapping);
+            }
+        }
+        mapped.map_err(|error| {
             Error::os("map", format!("the system cannot map {} bytes", self.len), error)
         })
     }
@@ -258,6 +282,25 @@ impl Map {
         }
     }
 
+    /// Whether the map is a private one because the file's system has no shared
+    /// ones: some network and FUSE file systems refuse them (`ENODEV` of `mmap`). A
+    /// [read-only](crate::Access::Read) map of a file is then made with
+    /// `MAP_PRIVATE`; changes that others make to the file later may or may not be
+    /// seen in it. It stays read-only: [`protect`](Self::protect) does not make it
+    /// one that can be written.
+    ///
+    /// ```
+    /// let map = faultless::Map::open(std::env::current_exe()?)?;
+    /// if map.is_private_fallback() {
+    ///     println!("changes of the file may go unnoticed");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn is_private_fallback(&self) -> bool {
+        self.layout.fallback == Fallback::Taken
+    }
+
     /// Whether bytes can be read.
     ///
     /// ```
@@ -422,7 +465,10 @@ impl Map {
     /// longer allowed are errors of kind [`Access`](ErrorKind::Access).
     ///
     /// # Errors
-    /// [`Os`](ErrorKind::Os): `EACCES` if the file was not open for that access.
+    /// * [`Os`](ErrorKind::Os): `EACCES` if the file was not open for that access.
+    /// * [`Access`](ErrorKind::Access): the map would become one that can be
+    ///   written, and is private [only because](Self::is_private_fallback) there is
+    ///   no other: what was written would not reach the file.
     ///
     /// See [mprotect(2)](https://man7.org/linux/man-pages/man2/mprotect.2.html).
     ///
@@ -437,6 +483,9 @@ impl Map {
     /// ```
     pub fn protect(&mut self, protection: Protection) -> Result<()> {
         let raw = protection.raw();
+        if self.is_private_fallback() && os::is_writable(raw) {
+            return Err(no_access("protect", "the file's system has no maps that write to it"));
+        }
         if self.mapping.len() != 0 {
             os::protect(&mut self.mapping, raw)
                 .map_err(|error| self.os_error("protect", "the system refused", error))?;

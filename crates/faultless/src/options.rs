@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::map::{Layout, Map};
+use crate::map::{Fallback, Layout, Map};
 use crate::os::{self, BorrowedFile};
 use crate::range::Placement;
 use crate::shared::Create;
@@ -27,7 +27,8 @@ use std::os::windows::io::AsHandle as AsFile;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Access {
-    /// Read only. The file need not be open for writing.
+    /// Read only. The file need not be open for writing. Where the file's system
+    /// has no shared maps, it is [a private one](Map::is_private_fallback).
     #[default]
     Read,
     /// Read and write; what is written goes to the file, or, in anonymous
@@ -506,13 +507,14 @@ impl MapOptions {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn map_owned(&self, file: File) -> Result<Map> {
-        let layout = self.layout_in(os::borrow(&file))?;
+        let mut layout = self.layout_in(os::borrow(&file))?;
         let mapping = layout.map(Some(os::borrow(&file)))?;
         self.finish(Map::new(layout, mapping, self.keep_file.then_some(file)))
     }
 
+    #[cfg(any(unix, windows))]
     fn map_borrowed(&self, file: BorrowedFile<'_>) -> Result<Map> {
-        let layout = self.layout_in(file)?;
+        let mut layout = self.layout_in(file)?;
         let kept = if self.keep_file {
             let duplicate = os::duplicate(file)
                 .map_err(|error| Error::os("map", "cannot duplicate the file", error))?;
@@ -546,7 +548,7 @@ impl MapOptions {
         let Some(len) = self.len else {
             return Err(invalid("anonymous memory needs a length"));
         };
-        let layout = self.anonymous_layout(len)?;
+        let mut layout = self.anonymous_layout(len)?;
         let mapping = layout.map(None)?;
         self.finish(Map::new(layout, mapping, None))
     }
@@ -564,6 +566,7 @@ impl MapOptions {
             regular: false,
             sparse: self.sparse,
             resizes: true,
+            fallback: Fallback::Refused,
         })
     }
 
@@ -606,6 +609,11 @@ impl MapOptions {
             regular: info.regular,
             sparse: self.sparse,
             resizes: self.raw_flags.is_some() || kind == os::SHARED,
+            fallback: if self.access == Access::Read && self.raw_flags.is_none() {
+                Fallback::Allowed
+            } else {
+                Fallback::Refused
+            },
         })
     }
 

@@ -90,7 +90,7 @@ impl Map {
 
     /// Takes the layout `to` on: in one call if the system can, else by mapping
     /// anew.
-    fn remap(&mut self, to: Layout) -> Result<()> {
+    fn remap(&mut self, mut to: Layout) -> Result<()> {
         let from = self.layout;
         // Pages that are replaced belong to no file: that can only be mapped anew.
         let whole = self.guard.mend();

@@ -15,7 +15,7 @@ use fault_support::fuse::FailingFile;
 use fault_support::{
     PatternFile, areas, assert_truncated, fault_of, page, pattern, pattern_of, raw_get, raw_set,
 };
-use faultless::{Access, Fault, FaultReason, Map, MapOptions};
+use faultless::{Access, ErrorKind, Fault, FaultReason, Map, MapOptions, Protection};
 
 const MIB: usize = 1 << 20;
 
@@ -160,6 +160,40 @@ fn failing(pages: usize) -> FailingFile {
     let folder = mount_point();
     FailingFile::mount(&folder, pages * page())
         .unwrap_or_else(|error| skip(&format!("no FUSE: {error}")))
+}
+
+#[test]
+fn a_file_system_without_shared_maps() {
+    in_child(|| {
+        let folder = mount_point();
+        let file = FailingFile::mount_unshared(&folder, 16 * page())
+            .unwrap_or_else(|error| skip(&format!("no FUSE: {error}")));
+        let mut map = Map::open(&file.path).unwrap();
+        assert!(map.is_private_fallback());
+        assert_eq!(map.to_vec(..).unwrap(), pattern_of(0..map.len()));
+        map.flush().unwrap();
+
+        // It was asked for to be read only, and stays so.
+        let both = Protection::READ | Protection::WRITE;
+        assert_eq!(map.protect(both).unwrap_err().kind(), ErrorKind::Access);
+        assert_eq!(map.set(0, 1).unwrap_err().kind(), ErrorKind::Access);
+        map.protect(Protection::READ).unwrap();
+
+        // It fails and heals as others do.
+        file.make_bad(|page| page == 5);
+        let map = MapOptions::new().offset(3).open(&file.path).unwrap();
+        let fault = fault_of(map.to_vec(..));
+        assert_reason(fault, FaultReason::Io);
+        file.make_bad(|_| false);
+        assert_eq!(map.to_vec(..).unwrap(), pattern_of(3..16 * page()));
+
+        // What asks for a shared map in so many words does not get another.
+        let mut options = MapOptions::new();
+        let error = options.raw_flags(libc::MAP_SHARED).open(&file.path).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENODEV), "{error}");
+        let copy = MapOptions::new().access(Access::CopyOnWrite).open(&file.path).unwrap();
+        assert!(!copy.is_private_fallback());
+    });
 }
 
 #[test]

@@ -47,6 +47,14 @@ pub(crate) fn is_shared(flags: i32) -> bool {
     flags & SHARED != 0
 }
 
+pub(crate) fn private(_flags: i32) -> i32 {
+    PRIVATE
+}
+
+pub(crate) fn has_no_shared_maps(_error: &io::Error) -> bool {
+    false
+}
+
 pub(crate) fn huge_flags(_shift: Option<u32>) -> Option<i32> {
     None
 }

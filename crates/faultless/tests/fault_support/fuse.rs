@@ -37,11 +37,23 @@ pub(crate) struct FailingFile {
 impl FailingFile {
     /// Mounts it at `folder`, with a file of `len` bytes of the pattern.
     pub(crate) fn mount(folder: &Path, len: usize) -> std::io::Result<Self> {
+        Self::mount_with(folder, len, 0)
+    }
+
+    /// The same, and the system keeps no pages of the file: it refuses to share
+    /// them.
+    pub(crate) fn mount_unshared(folder: &Path, len: usize) -> std::io::Result<Self> {
+        const FOPEN_DIRECT_IO: u32 = 1;
+        Self::mount_with(folder, len, FOPEN_DIRECT_IO)
+    }
+
+    fn mount_with(folder: &Path, len: usize, open_flags: u32) -> std::io::Result<Self> {
         let device = OpenOptions::new().read(true).write(true).open("/dev/fuse")?;
         let options = format!("fd={},rootmode=40000,user_id=0,group_id=0", device.as_raw_fd());
         super::disks::mount("faultless-test", folder, c"fuse", &options)?;
         let is_bad: Arc<Mutex<IsBad>> = Arc::new(Mutex::new(Box::new(|_| false)));
-        let server = Server { device, bytes: pattern_of(0..len), is_bad: Arc::clone(&is_bad) };
+        let bytes = pattern_of(0..len);
+        let server = Server { device, bytes, open_flags, is_bad: Arc::clone(&is_bad) };
         std::thread::spawn(move || server.serve());
         Ok(Self { path: folder.join("file"), is_bad })
     }
@@ -56,6 +68,7 @@ impl FailingFile {
 struct Server {
     device: File,
     bytes: Vec<u8>,
+    open_flags: u32,
     is_bad: Arc<Mutex<IsBad>>,
 }
 
@@ -131,7 +144,7 @@ impl Server {
             }
             LOOKUP => Err(libc::ENOENT),
             GETATTR => Ok(self.attributes(reply.u64(3600).u64(0), node)),
-            OPEN => Ok(reply.zeros(16)),
+            OPEN => Ok(reply.u64(0).u32(self.open_flags).u32(0)),
             READ => self.read(number(body, 8) as usize, short(body, 16) as usize),
             STATFS => {
                 let reply = reply.u64(100).u64(50).u64(50).u64(10).u64(5);

@@ -30,7 +30,7 @@ on! {
     PAGEOUT: MADV_PAGEOUT on "linux" "android";
     POPULATE_READ: MADV_POPULATE_READ on "linux" "android";
     POPULATE_WRITE: MADV_POPULATE_WRITE on "linux" "android";
-    COLLAPSE: MADV_COLLAPSE on "linux" "android";
+    COLLAPSE: MADV_COLLAPSE on "linux";
     WIPEONFORK: MADV_WIPEONFORK on "linux" "android";
     KEEPONFORK: MADV_KEEPONFORK on "linux" "android";
     NOSYNC: MADV_NOSYNC on "freebsd";

@@ -12,7 +12,8 @@ pub(super) type Stat = libc::stat64;
 pub(super) use libc::fstat64 as fstat_call;
 pub(super) use libc::mmap64 as mmap_call;
 
-pub(super) const FIXED_NOREPLACE: i32 = libc::MAP_FIXED_NOREPLACE;
+/// Not in every C library's headers, but the kernel's for all.
+pub(super) const FIXED_NOREPLACE: i32 = 0x10_0000;
 pub(crate) const NO_RESERVE: i32 = libc::MAP_NORESERVE;
 pub(crate) const POPULATE: Option<i32> = Some(libc::MAP_POPULATE);
 pub(crate) const STACK: i32 = libc::MAP_STACK;
@@ -90,6 +91,19 @@ pub(super) fn allocate_blocks(fd: i32, from: u64, len: u64) -> io::Result<()> {
 #[cfg(faultless_portable)]
 pub(crate) use super::extend::resize as remap;
 
+/// The system call, which Android's C library has but not its headers.
+///
+/// # Safety
+/// The `old` bytes from `base` must be a mapping of the caller's, which they do
+/// not use after this.
+#[cfg(not(faultless_portable))]
+unsafe fn mremap(base: *mut u8, old: usize, len: usize) -> *mut u8 {
+    const MAY_MOVE: libc::c_ulong = 1;
+    // SAFETY: the caller's promise.
+    let moved = unsafe { libc::syscall(libc::SYS_mremap, base, old, len, MAY_MOVE) };
+    std::ptr::with_exposed_provenance_mut(moved as usize)
+}
+
 /// Gives the mapping, of at least a byte, the length that `request` asks for,
 /// moving it where it has no room. Gives it back if the system cannot do it in
 /// one call: it has to be made anew then.
@@ -103,8 +117,8 @@ pub(crate) fn remap(
     let (base, old) = mapping.into_raw();
     let len = request.map_len;
     // SAFETY: the mapping was given away, so nothing uses its old place.
-    let moved = unsafe { libc::mremap(base.as_ptr().cast(), old, len, libc::MREMAP_MAYMOVE) };
-    match NonNull::new(moved.cast::<u8>()) {
+    let moved = unsafe { mremap(base.as_ptr(), old, len) };
+    match NonNull::new(moved) {
         Some(moved) if moved.as_ptr().cast() != libc::MAP_FAILED => {
             // SAFETY: the system just made it.
             Ok(unsafe { Mapping::new(moved, len) })

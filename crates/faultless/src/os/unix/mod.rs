@@ -85,6 +85,16 @@ pub(crate) fn is_shared(flags: i32) -> bool {
     flags & SHARED != 0
 }
 
+/// The flags of a private map in the place of those of a shared one.
+pub(crate) fn private(flags: i32) -> i32 {
+    flags & !SHARED | PRIVATE
+}
+
+/// Whether the error means that the file's system has no shared maps.
+pub(crate) fn has_no_shared_maps(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENODEV)
+}
+
 pub(crate) fn map(request: &Request<'_>, file: Option<BorrowedFile<'_>>) -> io::Result<Mapping> {
     if request.name.is_some() {
         // Only files of `open_shared` have one.
