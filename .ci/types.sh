@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# The core, and the extension module where it can be, for the systems that nothing here can run: their types are checked,
+# against a standard library that is, too.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. .ci/lane.sh
+. .ci/cross.sh
+
+# check PACKAGE TARGET...
+check() {
+    local package=$1
+    shift
+    # Warnings are errors, in this workspace's code alone.
+    cross_cargo check --locked -Zbuild-std=std,panic_abort -Zwarnings --config 'build.warnings="deny"' \
+        -p "$package" --lib "${@/#/--target=}"
+}
+
+check faultless aarch64-apple-darwin x86_64-unknown-freebsd aarch64-linux-android wasm32-unknown-unknown
+PYO3_NO_PYTHON=1 check faultless-py aarch64-apple-darwin x86_64-unknown-freebsd
