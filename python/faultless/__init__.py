@@ -4,15 +4,25 @@
 
     from faultless import mmap  # in the place of: import mmap
 
-`open` maps a file by its path in one call, `install` makes other packages use this module too, and a page that
+`open` maps a file by its path in one call, `shared` memory that processes find by a name, `install` makes other packages use this module too, and a page that
 fails, because somebody truncated the file or the disk gave an error, raises `FaultError`.
 """
 
 from faultless import _signals, mmap
 from faultless._fault import FaultError
 from faultless._install import install, uninstall
-from faultless._native import ensure_guard, open, set_guard
+from faultless._native import ensure_guard, open, set_guard, shared, unlink_shared
 
-__all__ = ["FaultError", "ensure_guard", "install", "mmap", "open", "set_guard", "uninstall"]
+__all__ = [
+    "FaultError",
+    "ensure_guard",
+    "install",
+    "mmap",
+    "open",
+    "set_guard",
+    "shared",
+    "uninstall",
+    "unlink_shared",
+]
 
 _signals.watch()

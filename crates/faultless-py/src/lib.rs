@@ -12,6 +12,7 @@ mod forks;
 mod glue;
 mod mmap;
 mod open;
+mod shared;
 mod singletons;
 
 use pyo3::prelude::*;
@@ -36,6 +37,8 @@ mod _native {
     use super::{ensure_guard, set_guard};
     #[pymodule_export]
     use crate::open::open;
+    #[pymodule_export]
+    use crate::shared::{shared, unlink_shared};
 }
 
 /// Turn the guard against failing pages on or off for maps made from now on.

@@ -107,7 +107,7 @@ impl MapOptions {
         };
         let named = os::Name { text: name, create, len, sparse: self.sparse };
         let mut options = self.clone();
-        options.name = None;
+        (options.name, options.len) = (None, len);
         if let Some(file) = os::open_shared(&named) {
             return options.access(Access::Write).offset(0).map_owned(file.map_err(failed)?);
         }

@@ -151,6 +151,7 @@ fn length_is_that_of_what_is_there_or_less() {
     assert_eq!(all.len(), len);
     assert_eq!(all.to_vec(..).unwrap(), pattern(len));
     assert_eq!(name.map(Create::IfMissing, None).unwrap().len(), len);
+    assert_eq!(name.map(Create::Never, Some(0)).unwrap().len(), len);
     let part = name.map(Create::IfMissing, Some(100)).unwrap();
     assert_eq!(part.to_vec(..).unwrap(), pattern(len)[..100]);
     // What is a matter of the system: how the system says that it is too long.
