@@ -85,11 +85,11 @@ impl Guard {
     }
 
     fn range(layout: &Layout, mapping: &Mapping, file: Option<&File>) -> Range {
-        let len = mapping.len().next_multiple_of(layout.page);
         Range {
             start: mapping.base().expose_provenance(),
-            len,
-            unit: Range::unit_for(len, layout.page),
+            len: layout.mapped_len(),
+            // Of all that it may grow to: a unit never changes.
+            unit: Range::unit_for(mapping.len(), layout.page),
             file_offset: layout.placement.file_offset,
             fd: file.map_or(-1, os::raw_file),
             protection: layout.protection,
@@ -101,6 +101,20 @@ impl Guard {
 
     pub(crate) fn is_registered(&self) -> bool {
         self.index.is_some()
+    }
+
+    /// Takes the map's new length on, after a change in place; other threads may
+    /// have pages of it fail meanwhile, through raw memory.
+    pub(crate) fn extend(&mut self, layout: &Layout, mapping: &Mapping, file: Option<&File>) {
+        if self.index.is_some() {
+            // It is a copy of what is no longer the last page.
+            os::guard::remove_canary(self.slot, self.slot.range().unit);
+            self.slot.set_len(layout.mapped_len());
+            self.set_end(layout);
+        } else if !self.needed {
+            // It was empty, and could not fail.
+            *self = Self::new(layout, mapping, file);
+        }
     }
 
     /// Where the map's last page begins, after its length changed.
@@ -481,7 +495,7 @@ impl Guard {
         if span.is_empty() { None } else { hit() }
     }
 
-    fn heal(&self) {
+    pub(crate) fn heal(&self) {
         let range = self.slot.range();
         self.slot.heal(|lo, hi, reason| os::guard::restore(&range, lo, hi, reason));
     }

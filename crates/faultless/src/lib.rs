@@ -47,6 +47,7 @@ mod bytes;
 mod cursor;
 mod error;
 mod fault;
+mod grow;
 mod guard;
 mod map;
 mod needle;
@@ -77,3 +78,8 @@ pub use shared::{Create, unlink_shared};
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// And so are those of the page on growth.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/growth.md")]
+struct Growth;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::{fmt, io};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::grow::Room;
 use crate::guard::Guard;
 use crate::options::{MapOptions, Protection};
 use crate::os::{self, BorrowedFile, Mapping, Request};
@@ -44,6 +45,8 @@ pub struct Map {
     pub(crate) mapping: Mapping,
     pub(crate) file: Option<File>,
     path: Option<Arc<Path>>,
+    /// Where it can grow without moving.
+    pub(crate) room: Option<Box<Room>>,
 }
 
 /// Where a map lies in its file and how it was asked for: all that is needed to
@@ -51,7 +54,8 @@ pub struct Map {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
     pub(crate) placement: Placement,
-    /// Bytes of the map, which begin `placement.lead` bytes into the mapping.
+    /// Bytes of the map, which begin `placement.lead` bytes into the mapping; and
+    /// those behind them that were allocated ahead.
     pub(crate) len: usize,
     pub(crate) protection: i32,
     pub(crate) flags: i32,
@@ -118,6 +122,16 @@ impl Layout {
         os::is_shared(self.flags)
     }
 
+    /// Bytes in memory, in whole pages, from the mapping's first byte on.
+    pub(crate) fn mapped_len(&self) -> usize {
+        if self.len == 0 { 0 } else { self.placement.map_len.next_multiple_of(self.page) }
+    }
+
+    /// The same with another length, no more than one that was checked.
+    pub(crate) fn of_len(&self, len: usize) -> Self {
+        Self { placement: self.placement.of_len(len), len, ..*self }
+    }
+
     pub(crate) fn view(&self, mapping: &Mapping) -> View {
         View::new(mapping, self.placement.lead, self.len)
     }
@@ -150,6 +164,7 @@ impl Map {
             mapping,
             file,
             path: None,
+            room: None,
         }
     }
 
@@ -529,6 +544,7 @@ impl Map {
 impl Drop for Map {
     fn drop(&mut self) {
         self.guard.release(std::mem::replace(&mut self.mapping, Mapping::empty()));
+        self.trim();
     }
 }
 

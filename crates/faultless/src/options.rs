@@ -153,6 +153,7 @@ pub struct MapOptions {
     protection: Option<Protection>,
     raw_flags: Option<i32>,
     pub(crate) name: Option<(String, Create)>,
+    pub(crate) reserve: Option<usize>,
 }
 
 impl Default for MapOptions {
@@ -186,6 +187,7 @@ impl MapOptions {
             protection: None,
             raw_flags: None,
             name: None,
+            reserve: None,
         }
     }
 
@@ -434,7 +436,8 @@ impl MapOptions {
     fn make_file(&self, path: &Path, new: bool) -> Result<Map> {
         // All that can be refused is refused before the file is touched.
         let Some(len) = self.len else { return Err(invalid("a new file needs a length")) };
-        Placement::new(self.offset, len, os::allocation_granularity())?;
+        let most = len.max(self.reserve.unwrap_or(0));
+        Placement::new(self.offset, most, os::allocation_granularity())?;
         self.file_flags(os::SHARED)?;
         let file = OpenOptions::new()
             .read(true)
@@ -508,7 +511,7 @@ impl MapOptions {
     /// ```
     pub fn map_owned(&self, file: File) -> Result<Map> {
         let mut layout = self.layout_in(os::borrow(&file))?;
-        let mapping = layout.map(Some(os::borrow(&file)))?;
+        let mapping = self.place(&mut layout, Some(os::borrow(&file)))?;
         self.finish(Map::new(layout, mapping, self.keep_file.then_some(file)))
     }
 
@@ -522,7 +525,7 @@ impl MapOptions {
         } else {
             None
         };
-        let mapping = layout.map(Some(file))?;
+        let mapping = self.place(&mut layout, Some(file))?;
         self.finish(Map::new(layout, mapping, kept))
     }
 
@@ -549,13 +552,17 @@ impl MapOptions {
             return Err(invalid("anonymous memory needs a length"));
         };
         let mut layout = self.anonymous_layout(len)?;
-        let mapping = layout.map(None)?;
+        let mapping = self.place(&mut layout, None)?;
         self.finish(Map::new(layout, mapping, None))
     }
 
     pub(crate) fn anonymous_layout(&self, len: usize) -> Result<Layout> {
         let protection = self.protection.unwrap_or(Protection::READ | Protection::WRITE);
         let kind = if self.shared { os::SHARED } else { os::PRIVATE };
+        if self.reserve.is_some() && self.shared {
+            let message = "shared anonymous memory cannot grow";
+            return Err(Error::new(ErrorKind::Unsupported, "map", message));
+        }
         let flags = self.flags(kind)? | os::ANONYMOUS;
         Ok(Layout {
             placement: Placement::new(0, len, os::allocation_granularity())?,
@@ -598,6 +605,9 @@ impl MapOptions {
             Access::Write => (Protection::READ | Protection::WRITE, os::SHARED),
             Access::CopyOnWrite => (Protection::READ | Protection::WRITE, os::PRIVATE),
         };
+        if self.reserve.is_some() && self.access != Access::Write {
+            return Err(invalid("only a map that is written to its file can grow, and reserve"));
+        }
         let page = info.huge_page.unwrap_or_else(os::page_size);
         let granularity = os::allocation_granularity().max(page);
         Ok(Layout {
@@ -624,7 +634,14 @@ impl MapOptions {
                 "huge pages of the pool are for anonymous memory; map a file on hugetlbfs instead",
             ));
         }
-        self.flags(kind)
+        if self.reserve.is_some() && !self.keep_file {
+            return Err(invalid("a map that grows has to keep its file"));
+        }
+        let flags = self.flags(kind)?;
+        if self.reserve.is_some() && !os::is_shared(flags) {
+            return Err(invalid("only a map that is written to its file can grow, and reserve"));
+        }
+        Ok(flags)
     }
 
     fn flags(&self, kind: i32) -> Result<i32> {
@@ -632,10 +649,11 @@ impl MapOptions {
         if flags & os::PLACED != 0 {
             return Err(invalid("flags that place the map at an address are not allowed"));
         }
-        if self.populate {
+        // What is only reserved is not populated, and takes no swap space.
+        if self.populate && self.reserve.is_none() {
             flags |= os::POPULATE.unwrap_or(0);
         }
-        if self.no_reserve {
+        if self.no_reserve || self.reserve.is_some() {
             flags |= os::NO_RESERVE;
         }
         if self.stack {
@@ -652,7 +670,12 @@ impl MapOptions {
         Ok(flags | huge)
     }
 
-    pub(crate) fn finish(&self, map: Map) -> Result<Map> {
+    pub(crate) fn finish(&self, mut map: Map) -> Result<Map> {
+        self.make_room(&mut map);
+        if self.populate && self.reserve.is_some() {
+            // A hint, as the flag is.
+            let _ = map.advise(.., crate::Advice::PopulateRead);
+        }
         if self.huge_pages == Some(HugePages::Transparent) {
             map.advise(.., crate::Advice::HugePage).or_else(|error| match error.kind() {
                 // A hint. EINVAL: the kernel was built without them.

@@ -183,6 +183,11 @@ impl Placement {
         }
         Ok(Self { file_offset: offset - lead as u64, lead, map_len })
     }
+
+    /// The same place for `len` bytes, no more than a length that was checked.
+    pub(crate) fn of_len(self, len: usize) -> Self {
+        Self { map_len: self.lead + len, ..self }
+    }
 }
 
 /// `value` rounded up to a multiple of `unit`, a power of two.

@@ -115,7 +115,7 @@ impl Range {
         unit
     }
 
-    fn units(&self) -> u64 {
+    pub(crate) fn units(&self) -> u64 {
         self.len.div_ceil(self.unit.max(1)) as u64
     }
 
@@ -301,6 +301,13 @@ impl Slot {
         if !Self::is_sound(epoch) {
             self.epoch.store((epoch & !(HURT | SCARRED)).wrapping_add(HEAL), Release);
         }
+    }
+
+    /// Says that the map has grown or shrunk where it is. Handlers at work go on
+    /// with either length: what is new is mapped before this, and what is gone
+    /// stays mapped, so that both are right.
+    pub(crate) fn set_len(&self, len: usize) {
+        self.len.store(len, SeqCst);
     }
 
     /// The pages are not inherited by a child process, which must not take

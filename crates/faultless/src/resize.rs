@@ -8,7 +8,8 @@ use crate::range::Placement;
 impl Map {
     /// Makes the map `len` bytes long, and its file long enough for just that:
     /// the file then ends where the map does. New bytes are zeros, or what the file
-    /// had there already. The map may move in memory.
+    /// had there already. The map may move in memory, unless address space was
+    /// [reserved](crate::MapOptions::reserve) for it.
     ///
     /// Growing allocates the file's blocks, so that a full disk is an error here
     /// and not at a store later, unless the map is
@@ -54,6 +55,9 @@ impl Map {
             }
             self.kept_file("resize")?;
         }
+        if self.room.is_some() {
+            return self.resize_in_place(len);
+        }
         let offset = self.file_offset();
         let granularity = os::allocation_granularity().max(from.page);
         let to = Layout { placement: Placement::new(offset, len, granularity)?, len, ..from };
@@ -65,26 +69,26 @@ impl Map {
         }
         let (old, end) = (self.file_len()?, offset + len as u64);
         if end >= old {
-            self.set_file_len(old, end)?;
+            self.set_file_len("resize", old, end)?;
             let remapped = self.remap(to);
             if remapped.is_err() {
-                let _ = self.set_file_len(end, old);
+                let _ = self.set_file_len("resize", end, old);
             }
             return remapped;
         }
         // The file's end is cut off last, when nothing else can fail.
         self.remap(to)?;
-        let cut = self.set_file_len(old, end);
+        let cut = self.set_file_len("resize", old, end);
         if cut.is_err() {
             let _ = self.remap(from);
         }
         cut
     }
 
-    fn set_file_len(&self, from: u64, to: u64) -> Result<()> {
-        let file = self.kept_file("resize")?;
+    pub(crate) fn set_file_len(&self, operation: &'static str, from: u64, to: u64) -> Result<()> {
+        let file = self.kept_file(operation)?;
         os::set_file_len(file, from, to, !self.layout.sparse).map_err(|error| {
-            self.os_error("resize", format!("cannot make the file {to} bytes long"), error)
+            self.os_error(operation, format!("cannot make the file {to} bytes long"), error)
         })
     }
 

@@ -18,6 +18,9 @@ use crate::range::Span;
 pub(crate) struct View {
     start: NonNull<u8>,
     len: usize,
+    /// Bytes that can be touched: the map's own, and what was made ready behind
+    /// them for it to grow into.
+    reach: usize,
 }
 
 // SAFETY: the pointer stands for memory that is not tied to a thread.
@@ -30,9 +33,17 @@ impl View {
     /// The `len` bytes that lie `lead` bytes into a mapping.
     pub(crate) fn new(mapping: &Mapping, lead: usize, len: usize) -> Self {
         debug_assert!(len == 0 || lead + len <= mapping.len());
-        let lead = if len == 0 { 0 } else { lead };
+        let lead = if mapping.len() == 0 { 0 } else { lead };
         let start = mapping.base().wrapping_add(lead);
-        Self { start: NonNull::new(start).unwrap_or(NonNull::dangling()), len }
+        Self { start: NonNull::new(start).unwrap_or(NonNull::dangling()), len, reach: len }
+    }
+
+    /// Sets the map's length, of at most `reach` bytes that the mapping has.
+    #[inline(always)]
+    pub(crate) fn set_len(&mut self, len: usize, reach: usize) {
+        debug_assert!(len <= reach);
+        self.len = len;
+        self.reach = reach;
     }
 
     #[inline(always)]
@@ -99,12 +110,12 @@ impl View {
         unsafe { self.start().copy_from_nonoverlapping(shorter.start(), len) };
     }
 
-    /// The last byte of the map, which has one.
+    /// The last byte that can be touched, of a map that has any.
     #[inline]
     pub(crate) fn last(&self) -> u8 {
-        // SAFETY: inside the map. Volatile, because it is read to see whether it
-        // can be.
-        unsafe { self.start.as_ptr().add(self.len - 1).read_volatile() }
+        // SAFETY: inside the mapping. Volatile, because it is read to see whether
+        // it can be.
+        unsafe { self.start.as_ptr().add(self.reach - 1).read_volatile() }
     }
 }
 

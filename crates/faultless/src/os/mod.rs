@@ -5,6 +5,7 @@
 //! `map unmap flush advise lock unlock protect set_name`, `page_size
 //! allocation_granularity`, `file_info set_file_len duplicate is_sealed`,
 //! `remap` (moving or growing a mapping in one call, where the system can),
+//! `map_part` (mapping over pages of a mapping),
 //! `has_no_shared_maps private` (see `Map::is_private_fallback`),
 //! `open_shared unlink_shared NAME_MAX` (named memory: a file to map, or `None`
 //! where `map` finds it by `Request::name`), and `guard` with `install` and

@@ -84,6 +84,16 @@ pub(crate) fn remap(
     Err((mapping, io::ErrorKind::Unsupported.into()))
 }
 
+pub(crate) fn map_part(
+    _mapping: &mut Mapping,
+    _part: std::ops::Range<usize>,
+    _protection: i32,
+    _flags: i32,
+    _file: Option<(&File, u64)>,
+) -> io::Result<()> {
+    unsupported()
+}
+
 pub(crate) fn flush(_start: *mut u8, _len: usize, _flags: i32) -> io::Result<()> {
     unsupported()
 }

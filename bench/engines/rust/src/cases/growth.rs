@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use faultless::{Access, MapOptions};
+use faultless::MapOptions;
 use memmap2::MmapMut;
 use mmap_io::MemoryMappedFile;
 
@@ -17,6 +17,8 @@ use crate::case::{Case, Outcome, single};
 const RECORD: usize = 512;
 /// What a growing map begins with, and doubles.
 const FIRST: usize = 1 << 20;
+/// What a map that grows in place reserves: more than it will need.
+const RESERVED: usize = 16 << 30;
 
 /// Hands `size` bytes on, a numbered record after the other.
 fn records(size: usize, mut append: impl FnMut(usize, &[u8]) -> Outcome<()>) -> Outcome<()> {
@@ -70,17 +72,20 @@ pub fn grow(request: &Request) -> Outcome<Box<dyn Case>> {
     let path = request.path.with_file_name(format!("grow-{}", request.engine));
     let scratch = move || Scratch::new(&path);
     match request.engine.as_str() {
-        "faultless" => single(scratch, move |file| ours(file, size, false)),
-        "faultless-sparse" => single(scratch, move |file| ours(file, size, true)),
+        "faultless" => single(scratch, move |file| appended(file, size, false)),
+        "faultless-sparse" => single(scratch, move |file| appended(file, size, true)),
+        "faultless-resize" => single(scratch, move |file| resized(file, size)),
         "memmap2" => single(scratch, move |file| memmap2(file, size)),
         "mmap-io" => single(scratch, move |file| mmap_io(file, size)),
         "memory" => single(
-            || Ok(Vec::new()),
-            move |bytes: &mut Vec<u8>| {
+            || Ok(()),
+            move |()| {
+                let mut bytes = Vec::new();
                 records(size, |_, record| {
                     bytes.extend_from_slice(record);
                     Ok(())
                 })?;
+                // Its end is timed too, as a file's is.
                 Ok(bytes.len() as u64 + last_number(&bytes[size - RECORD..]))
             },
         ),
@@ -99,9 +104,21 @@ pub fn grow(request: &Request) -> Outcome<Box<dyn Case>> {
     }
 }
 
-fn ours(scratch: &Scratch, size: usize, sparse: bool) -> Outcome<u64> {
-    let mut options = MapOptions::new();
-    let mut map = options.access(Access::Write).len(FIRST).sparse(sparse).create_new(&scratch.0)?;
+/// Into address space that was reserved.
+fn appended(scratch: &Scratch, size: usize, sparse: bool) -> Outcome<u64> {
+    let mut map =
+        MapOptions::new().len(0).reserve(RESERVED).sparse(sparse).create_new(&scratch.0)?;
+    records(size, |_, record| {
+        map.append(record)?;
+        Ok(())
+    })?;
+    drop(map);
+    scratch.answer()
+}
+
+/// By doubling the map's length.
+fn resized(scratch: &Scratch, size: usize) -> Outcome<u64> {
+    let mut map = MapOptions::new().len(FIRST).create_new(&scratch.0)?;
     records(size, |at, record| {
         if at + RECORD > map.len() {
             map.resize(2 * map.len())?;

@@ -362,6 +362,11 @@ fn zero(range: &Range, lo: u64, hi: u64) -> bool {
 /// Maps the file back over the dead units `lo..hi` of a map, as far as it is
 /// long enough and readable again; returns the unit up to which it is whole.
 pub(crate) fn restore(range: &Range, lo: u64, hi: u64, reason: FaultReason) -> u64 {
+    // What the map no longer has, since it shrank, is as good as whole.
+    let (gone, hi) = (hi, hi.min(range.units()));
+    if lo >= hi {
+        return gone;
+    }
     if range.fd < 0 {
         return lo;
     }
@@ -394,7 +399,11 @@ pub(crate) fn restore(range: &Range, lo: u64, hi: u64, reason: FaultReason) -> u
     // SAFETY: the part lies in a live map, and holds zero pages since a fault.
     let mapped =
         unsafe { map_over(address, to - from, range.protection, flags, Some((range.fd, offset))) };
-    if mapped.is_ok() { up_to } else { lo }
+    match mapped {
+        Ok(()) if up_to == hi => gone,
+        Ok(()) => up_to,
+        Err(_) => lo,
+    }
 }
 
 /// A call of a predecessor that may be under way. A handler that calls us back

@@ -173,6 +173,27 @@ pub(crate) unsafe fn map_over(
     unsafe { mmap(address, len, protection, flags | libc::MAP_FIXED, fd, offset) }.map(drop)
 }
 
+/// Maps over the bytes `part` of a mapping, which are whole pages: a file's from
+/// the offset given, or zeros that belong to no file.
+pub(crate) fn map_part(
+    mapping: &mut Mapping,
+    part: std::ops::Range<usize>,
+    protection: i32,
+    flags: i32,
+    file: Option<(&File, u64)>,
+) -> io::Result<()> {
+    assert!(part.start <= part.end && part.end <= mapping.len(), "a part of the mapping");
+    if part.is_empty() {
+        return Ok(());
+    }
+    let address = mapping.base().wrapping_add(part.start);
+    let file = file.map(|(file, offset)| (file.as_raw_fd(), offset));
+    let flags = if file.is_some() { flags } else { PRIVATE | ANONYMOUS | NO_RESERVE };
+    // SAFETY: inside the mapping, as was just seen. Whoever looks at the bytes
+    // allows for their changing, as they do in any file.
+    unsafe { map_over(address, part.end - part.start, protection, flags, file) }
+}
+
 pub(crate) fn flush(start: *mut u8, len: usize, flags: i32) -> io::Result<()> {
     // SAFETY: msync writes pages back; for addresses that are not mapped it
     // answers ENOMEM.
