@@ -18,7 +18,7 @@ EXTENSION_SOURCES := Cargo.toml $(wildcard Cargo.lock) pyproject.toml \
 help:
 	@echo 'make demo    build the Python package and run examples/tour.py with it, beside the standard module'
 	@echo 'make test    run the whole test suite, Rust and Python'
-	@echo 'make bench   measure it beside its peers, in under ten minutes'
+	@echo 'make bench   measure it beside its peers, in under ten minutes; the tables of the README are made of it'
 	@echo 'make lint    check formatting, lints, documentation and types'
 	@echo 'make build   build the Python package into $(VENV)'
 	@echo 'make dev     install the tools for tests and lints into $(VENV)'
@@ -33,7 +33,9 @@ test: dev build
 	@.ci/test.sh
 
 bench: build
-	@$(BIN)/python bench/run
+	@$(BIN)/python bench/run --record
+	@bench/plot
+	@bench/table --readme
 
 lint:
 	@.ci/lint.sh

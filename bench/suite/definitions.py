@@ -6,6 +6,8 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+DEFINITIONS = Path(__file__).resolve().parent.parent / "definitions"
+
 SUFFIXES = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 TIMES = {"us": 10**3, "ms": 10**6}
 
@@ -35,6 +37,8 @@ class Bench:
     want_of: str
     at_most: float | None
     at_least: float | None
+    note: str
+    """Why it falls short, where it does, and what was tried."""
     definition: dict = field(repr=False)
 
     @property
@@ -81,6 +85,7 @@ def _bench(group, definition, size, test):
         want_of=definition.get("want-of", "faultless"),
         at_most=definition.get("at-most"),
         at_least=definition.get("at-least"),
+        note=" ".join(definition.get("note", "").split()),
         definition=definition,
     )
 

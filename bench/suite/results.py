@@ -93,21 +93,26 @@ def rows(bench, samples, versions, python, machine):
     return made
 
 
-def shortfalls(bench, samples):
-    """In words, each aim of a benchmark that was missed."""
+def aims(bench, samples):
+    """What a benchmark asks for: each aim in words, what was reached in words, and whether that is enough."""
     engine = bench.want_of
     if engine not in samples:
         return
     for other, want in bench.want.items():
         if other in samples:
             low, middle, high = quartiles(ratios(bench, samples, engine, other))
-            if middle < want:
-                yield f"{bench.name}: {middle:.2f} times as fast as {other} ({low:.2f} to {high:.2f}), aim {want:g}"
+            reached = f"{middle:.2f} times as fast as {other} ({low:.2f} to {high:.2f})"
+            yield f"{want:g} times", reached, middle >= want
     median = statistics.median(samples[engine])
-    if bench.at_most is not None and median / 1e6 > bench.at_most:
-        yield f"{bench.name}: {median / 1e6:.1f} ms, aim at most {bench.at_most:g} ms"
-    if bench.at_least is not None and median < bench.at_least:
-        yield f"{bench.name}: {median:.2f}, aim at least {bench.at_least:g}"
+    if bench.at_most is not None:
+        yield f"at most {bench.at_most:g} ms", f"{median / 1e6:.1f} ms", median / 1e6 <= bench.at_most
+    if bench.at_least is not None:
+        yield f"at least {bench.at_least:g} x", f"{median:.2f} x", median >= bench.at_least
+
+
+def shortfalls(bench, samples):
+    """In words, each aim of a benchmark that was missed."""
+    return [f"{bench.name}: {reached}, aim {aim}" for aim, reached, enough in aims(bench, samples) if not enough]
 
 
 HEAD = f"{'benchmark':<22} {'engine':<20} {'best':>12} {'median':>12} {'ratio':>8}  quartiles"
@@ -161,6 +166,11 @@ def write(path, new):
             writer.writerow(f"{value:.6g}" if isinstance(value, float) else value for value in astuple(row))
 
 
+def recorded(path):
+    """The benchmarks that a record has, each with the version of Python."""
+    return {(row.benchmark, row.python) for row in read(path)} if Path(path).exists() else set()
+
+
 def grouped(rows, key):
     """The rows by what `key` says of them, in order of appearance."""
     groups = {}
@@ -174,8 +184,12 @@ def newest(folder):
     return [max(target.glob("*.csv")) for target in sorted(Path(folder).iterdir()) if any(target.glob("*.csv"))]
 
 
+def pythons(rows):
+    """The versions of Python in a record, oldest first."""
+    return sorted({row.python for row in rows} - {""}, key=lambda text: [int(part) for part in text.split(".")])
+
+
 def of_python(rows, python):
     """What one Python measured, by default the newest, and what needs none."""
-    known = sorted({row.python for row in rows} - {""}, key=lambda text: [int(part) for part in text.split(".")])
-    wanted = python or (known[-1] if known else "")
+    wanted = python or (pythons(rows) or [""])[-1]
     return [row for row in rows if row.python in (wanted, "")]
