@@ -143,6 +143,9 @@ impl Map {
         if let Advice::DontFork | Advice::DoFork = advice {
             self.guard.set_dont_fork(advice == Advice::DontFork);
         }
+        if advice == Advice::WillNeed {
+            self.guard.watch(span);
+        }
         self.advise_span("advise", span, raw)
     }
 

@@ -261,6 +261,14 @@ impl Guard {
         self.read_carefully(map, operation, span, look, true)
     }
 
+    /// Before the system is asked to read a lot: the canary needs the map's last
+    /// page, and would wait for all the others.
+    pub(crate) fn watch(&self, span: Span) {
+        if span.len() >= LONG {
+            self.song();
+        }
+    }
+
     /// What the canary sings, planted anew if it is silent. `None`: there is none.
     fn song(&self) -> Option<u64> {
         if !self.watched {

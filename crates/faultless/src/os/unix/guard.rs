@@ -296,6 +296,10 @@ pub(crate) fn plant_canary(slot: &Slot, range: &Range, file_offset: u64) -> bool
     };
     slot.plant_canary(word, plant, |page| {
         let page = ptr::with_exposed_provenance_mut::<u64>(page);
+        // Of a file that is not in memory just this page is read, not megabytes
+        // around it. A hint: nothing depends on it.
+        // SAFETY: the page was just mapped.
+        unsafe { libc::madvise(page.cast(), range.unit, libc::MADV_RANDOM) };
         // SAFETY: the page was just mapped, and failing is the handler's business.
         unsafe { page.write_volatile(word) };
         compiler_fence(Ordering::SeqCst);
