@@ -8,11 +8,23 @@ use std::ops::RangeBounds;
 use crate::error::{Error, Result};
 use crate::guard::Look;
 use crate::map::Map;
+use crate::os;
 use crate::range::Span;
 use crate::view::{append, as_uninit, initialised};
 
 /// How many bytes are moved at a time.
 const MOVED: usize = 256 << 10;
+
+/// From how many bytes on memory may have a whole huge page in it.
+const LARGE: usize = 2 << 20;
+
+/// Tells the system that new memory will be filled, if it is worth it.
+#[inline(always)]
+fn expect_filling(memory: &mut [MaybeUninit<u8>]) {
+    if memory.len() >= LARGE {
+        os::expect_filling(memory);
+    }
+}
 
 mod sealed {
     /// A number and its bytes in native order.
@@ -128,11 +140,13 @@ impl Map {
     /// ```
     #[inline]
     pub fn read_exact_at(&self, offset: usize, buf: &mut [u8]) -> Result<()> {
-        self.read_exact_uninit_at(offset, as_uninit(buf)).map(drop)
+        self.copy_out_exact(offset, as_uninit(buf)).map(drop)
     }
 
     /// As [`read_exact_at`](Self::read_exact_at), into memory that has not been
-    /// initialised, which is returned as the bytes it then is.
+    /// initialised, which is returned as the bytes it then is. Some megabytes that
+    /// nobody has touched yet come in huge pages, where the system has them for
+    /// whoever asks (Linux: `MADV_HUGEPAGE`): that is several times as fast.
     ///
     /// # Errors
     /// As [`read_exact_at`](Self::read_exact_at).
@@ -146,6 +160,16 @@ impl Map {
     /// ```
     #[inline(always)]
     pub fn read_exact_uninit_at<'buf>(
+        &self,
+        offset: usize,
+        buf: &'buf mut [MaybeUninit<u8>],
+    ) -> Result<&'buf mut [u8]> {
+        expect_filling(buf);
+        self.copy_out_exact(offset, buf)
+    }
+
+    #[inline(always)]
+    fn copy_out_exact<'buf>(
         &self,
         offset: usize,
         buf: &'buf mut [MaybeUninit<u8>],
@@ -212,7 +236,10 @@ impl Map {
             let message = format!("{} bytes do not fit the memory", span.len());
             Error::os("to_vec", message, io::ErrorKind::OutOfMemory.into())
         })?;
-        append(&mut bytes, span.len(), |buf| self.copy_out("to_vec", span, buf).map(drop))?;
+        append(&mut bytes, span.len(), |buf| {
+            expect_filling(buf);
+            self.copy_out("to_vec", span, buf).map(drop)
+        })?;
         Ok(bytes)
     }
 
@@ -443,6 +470,7 @@ impl Map {
         const OPERATION: &str = "read_strided_at";
         self.check_readable(OPERATION)?;
         let span = Span::strided(OPERATION, self.len(), offset, step, buf.len())?;
+        expect_filling(buf);
         let epoch = self.guard.epoch();
         let mut copy = self.view.window(span).strided_copier(step, buf);
         self.guard.read(self, OPERATION, span, epoch, &mut || copy.look())?;

@@ -61,6 +61,7 @@ mod registry;
 mod resize;
 mod search;
 mod shared;
+mod stride;
 mod view;
 
 pub use advice::{Advice, Discard};

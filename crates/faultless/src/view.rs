@@ -12,6 +12,7 @@ use std::ptr::NonNull;
 use crate::guard::Look;
 use crate::os::{self, Mapping};
 use crate::range::Span;
+use crate::stride;
 
 /// The bytes of a map: where they are and how many.
 #[derive(Debug)]
@@ -181,19 +182,41 @@ impl<'map> Window<'map> {
     }
 
     /// Copies `bytes` to every `step`-th byte, from the first or the last on.
+    /// What lies between is not touched: it may be somebody else's.
     pub(crate) fn scatter(&self, step: isize, bytes: &[u8]) {
-        let Some(mut at) = self.len.checked_sub(1).filter(|_| !bytes.is_empty()) else {
+        let Some(last) = self.len.checked_sub(1).filter(|_| !bytes.is_empty()) else {
             return;
         };
-        let apart = step.unsigned_abs();
-        assert!((bytes.len() - 1) * apart <= at, "a window fits its stride");
-        if step > 0 {
-            at = 0;
+        assert!((bytes.len() - 1) * step.unsigned_abs() <= last, "a window fits its stride");
+        if step == -1 {
+            return self.copy_reversed(bytes);
         }
+        let mut at = self.start.as_ptr().wrapping_add(if step > 0 { 0 } else { last });
         for byte in bytes {
-            // SAFETY: inside the window, as was just seen.
-            unsafe { self.start.as_ptr().add(at).write(*byte) };
-            at = at.wrapping_add_signed(step);
+            // SAFETY: inside the window, as was just seen; what the pointer is after
+            // the last byte does not matter.
+            unsafe { at.write(*byte) };
+            at = at.wrapping_offset(step);
+        }
+    }
+
+    /// Copies `bytes` over the end of it, the first to the last place.
+    fn copy_reversed(&self, bytes: &[u8]) {
+        const WIDE: usize = 16;
+        assert!(bytes.len() <= self.len, "a window fits what is copied to it");
+        let mut left = self.len;
+        let mut words = bytes.chunks_exact(WIDE);
+        let mut wide = [0; WIDE];
+        for word in words.by_ref() {
+            wide.copy_from_slice(word);
+            left -= WIDE;
+            // SAFETY: inside the window, which has as many bytes.
+            unsafe { self.start.as_ptr().add(left).cast::<[u8; WIDE]>().write(stride::turn(wide)) };
+        }
+        for byte in words.remainder() {
+            left -= 1;
+            // SAFETY: as above.
+            unsafe { self.start.as_ptr().add(left).write(*byte) };
         }
     }
 
@@ -275,22 +298,25 @@ impl<'out> Copier<'_, 'out> {
     }
 
     fn look_strided(&mut self) -> Look {
-        let apart = self.step.unsigned_abs();
-        let bytes = self.window.bytes();
-        let mut same = self.filled;
-        let mut set = |(to, &byte): (&mut MaybeUninit<u8>, &u8)| {
-            // SAFETY: only looked at if the look before filled it.
-            same = same && unsafe { to.assume_init() } == byte;
-            to.write(byte);
-        };
-        if self.step > 0 {
-            self.out.iter_mut().zip(bytes.iter().step_by(apart)).for_each(&mut set);
-        } else {
-            self.out.iter_mut().zip(bytes.iter().rev().step_by(apart)).for_each(&mut set);
+        let same = self.filled && self.is_same_strided();
+        if !same {
+            stride::gather(self.window.bytes(), self.step, self.out);
         }
         self.filled = true;
         // Any of the bytes may have been one that the file does not have.
         Look { same, span: self.window.span, last: 0 }
+    }
+
+    #[cold]
+    fn is_same_strided(&self) -> bool {
+        // SAFETY: filled by the look before.
+        let before = unsafe { &*(std::ptr::from_ref(&*self.out) as *const [u8]) };
+        let bytes = self.window.bytes().iter();
+        let apart = self.step.unsigned_abs();
+        match self.step {
+            1.. => bytes.step_by(apart).eq(before),
+            _ => bytes.rev().step_by(apart).eq(before),
+        }
     }
 
     /// The bytes, after a look.

@@ -307,6 +307,54 @@ fn steps_of_any_size_and_direction() {
 }
 
 #[test]
+fn many_bytes_any_distance_apart() {
+    const LEN: usize = 9000;
+    let start = pattern(LEN);
+    for apart in [1, 2, 3, 4, 8, 11, 64, 100] {
+        for count in [15, 16, 17, 33, 64, 80] {
+            let places: Vec<usize> = (0..count).map(|nth| 5 + nth * apart).collect();
+            let bytes: Vec<u8> = (1..).take(count).collect();
+            let backwards: Vec<usize> = places.iter().rev().copied().collect();
+            for (step, places) in [(apart as isize, &places), (-(apart as isize), &backwards)] {
+                let map = anonymous(&start);
+                let mut buf = vec![MaybeUninit::new(0xAA); count];
+                let there: Vec<u8> = places.iter().map(|&at| start[at]).collect();
+                assert_eq!(map.read_strided_at(places[0], step, &mut buf).unwrap(), there);
+                map.write_strided_at(places[0], step, &bytes).unwrap();
+                let mut expected = start.clone();
+                for (&at, &byte) in places.iter().zip(&bytes) {
+                    expected[at] = byte;
+                }
+                assert_eq!(map.to_vec(..).unwrap(), expected, "{count} bytes {step} apart");
+            }
+        }
+    }
+}
+
+/// New memory and memory that was used before, in which a copy lies at any place.
+#[test]
+fn copies_of_many_megabytes() {
+    const LEN: usize = 9 << 20;
+    let bytes = pattern(LEN);
+    let map = anonymous(&bytes);
+    assert_eq!(map.to_vec(..).unwrap(), bytes);
+    for (start, len) in [(0, LEN), (1, LEN - 2), (4097, 5 << 20), (3 << 20, 2 << 20)] {
+        for used in [false, true] {
+            let mut memory = Vec::<u8>::with_capacity(LEN);
+            if used {
+                memory.resize(LEN, 0xAA);
+                memory.clear();
+            }
+            let memory = memory.spare_capacity_mut();
+            let read = map.read_exact_uninit_at(7, &mut memory[start..start + len - 7]).unwrap();
+            assert_eq!(read, &bytes[7..len]);
+            let read = map.read_strided_at(LEN - 1, -1, &mut memory[start..start + len]).unwrap();
+            assert!(read.iter().eq(bytes.iter().rev().take(len)));
+        }
+    }
+}
+
+#[test]
 fn steps_that_lead_nowhere_are_refused() {
     let map = anonymous(b"0123456789");
     let mut buf = [MaybeUninit::uninit(); 2];

@@ -23,6 +23,10 @@ mod imp;
 
 pub(crate) use imp::*;
 
+/// Memory is about to be filled: only Linux has something that makes it faster.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn expect_filling(_memory: &mut [std::mem::MaybeUninit<u8>]) {}
+
 use std::ptr::NonNull;
 
 use crate::shared::Create;
