@@ -52,7 +52,7 @@ pub(super) fn make(args: &ConstructorArgs<'_, '_>) -> PyResult<Mmap> {
         ACCESS_DEFAULT => (flags, prot, ACCESS_READ),
         _ => return Err(PyValueError::new_err("mmap invalid access parameter.")),
     };
-    glue::audit(py, pyo3::intern!(py, "mmap.__new__"), (fd, length, access, offset))?;
+    glue::audit(py, (fd, length, access, offset))?;
 
     let mut options = MapOptions::new();
     options.raw_flags(flags).protection(Protection::from_raw(prot)).keep_file(tracked);
