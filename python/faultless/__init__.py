@@ -4,8 +4,9 @@
 
     from faultless import mmap  # in the place of: import mmap
 
-`open` maps a file by its path in one call, `shared` memory that processes find by a name, `install` makes other packages use this module too, and a page that
-fails, because somebody truncated the file or the disk gave an error, raises `FaultError`.
+`open` maps a file by its path in one call, `shared` memory that processes find by a name, `install` makes other
+packages use this module too, and a page that fails, because somebody truncated the file or the disk gave an error,
+raises `FaultError`.
 """
 
 from faultless import _signals, mmap

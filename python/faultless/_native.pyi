@@ -21,6 +21,7 @@ if sys.platform != "win32":
     MAP_SHARED: Final[int]
     MAP_PRIVATE: Final[int]
     MAP_ANON: Final[int]
+    MAP_ANONYMOUS: Final[int]
     MS_INVALIDATE: Final[int]
     MS_ASYNC: Final[int]
     MS_SYNC: Final[int]
@@ -29,9 +30,9 @@ if sys.platform != "win32":
     MADV_SEQUENTIAL: Final[int]
     MADV_WILLNEED: Final[int]
     MADV_DONTNEED: Final[int]
+    MADV_FREE: Final[int]
 
 if sys.platform == "linux":
-    MAP_ANONYMOUS: Final[int]
     MAP_DENYWRITE: Final[int]
     MAP_EXECUTABLE: Final[int]
     MAP_POPULATE: Final[int]
@@ -48,7 +49,6 @@ if sys.platform == "linux":
     MADV_NOHUGEPAGE: Final[int]
     MADV_DONTDUMP: Final[int]
     MADV_DODUMP: Final[int]
-    MADV_FREE: Final[int]
 
 if sys.platform == "darwin":
     MAP_NORESERVE: Final[int]
@@ -56,7 +56,12 @@ if sys.platform == "darwin":
     MAP_HASSEMAPHORE: Final[int]
     MAP_NOCACHE: Final[int]
     MAP_JIT: Final[int]
-    MADV_FREE: Final[int]
+    MAP_RESILIENT_CODESIGN: Final[int]
+    MAP_RESILIENT_MEDIA: Final[int]
+    MAP_32BIT: Final[int]
+    MAP_TRANSLATED_ALLOW_EXECUTE: Final[int]
+    MAP_UNIX03: Final[int]
+    MAP_TPRO: Final[int]
     MADV_FREE_REUSABLE: Final[int]
     MADV_FREE_REUSE: Final[int]
 

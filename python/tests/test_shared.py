@@ -3,8 +3,10 @@
 import contextlib
 import itertools
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -125,3 +127,29 @@ def test_the_name_is_taken_away_and_the_memory_stays(name):
         assert caught.value.filename == name
         with faultless.shared(name, 10, create=True) as other:
             assert other[:] == bytes(10)
+
+
+ROOT = Path(__file__).parents[2]
+PAGE_OF_DOCUMENTATION = (ROOT / "docs" / "shared-memory.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```python\n(.*?)^```$", PAGE_OF_DOCUMENTATION, re.MULTILINE | re.DOTALL)
+
+
+def test_the_documentation_has_an_example():
+    assert EXAMPLES
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_the_documentation_keeps_its_word(number):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", EXAMPLES[number]], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_example_runs():
+    script = ROOT / "examples" / "shared_memory.py"
+    done = subprocess.run([sys.executable, "-W", "error", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        f"this process wrote {turn}, the other one answered {2 * turn}" for turn in (1, 2, 3)
+    ]

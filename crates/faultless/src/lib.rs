@@ -41,6 +41,10 @@
 #![deny(unsafe_code)]
 #![doc(test(attr(deny(warnings))))]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![cfg_attr(
+    not(any(unix, windows)),
+    allow(dead_code, reason = "where nothing can be mapped, no page fails and nothing is mended")
+)]
 
 mod advice;
 mod bytes;
@@ -84,3 +88,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/growth.md")]
 struct Growth;
+/// And those of the page about named memory.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/shared-memory.md")]
+struct SharedMemory;

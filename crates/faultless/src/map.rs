@@ -407,6 +407,8 @@ impl Map {
     /// * [`Fault`](ErrorKind::Fault): pages of the map failed, so that changes
     ///   may not have reached the file.
     /// * [`Os`](ErrorKind::Os): `msync` failed, for example with `EIO`.
+    /// * [`NoFile`](ErrorKind::NoFile): a [durable](Flush::durable) flush of a map
+    ///   that keeps no file.
     ///
     /// See [msync(2)](https://man7.org/linux/man-pages/man2/msync.2.html).
     ///
@@ -426,6 +428,11 @@ impl Map {
             let (start, len) = self.pages(span);
             os::flush(start, len, how.0)
                 .map_err(|error| self.os_error("flush", "cannot write the pages back", error))?;
+        }
+        if how.1 && self.writable && self.layout.shared() && !self.layout.anonymous() {
+            self.kept_file("flush")?
+                .sync_data()
+                .map_err(|error| self.os_error("flush", "cannot write to the device", error))?;
         }
         self.guard.flushed(self, epoch)
     }
@@ -574,14 +581,14 @@ fn no_access(operation: &'static str, message: &'static str) -> Error {
 /// # Ok::<(), faultless::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Flush(i32);
+pub struct Flush(i32, bool);
 
 impl Flush {
     /// Wait until the changes are written (`MS_SYNC`).
-    pub const SYNC: Self = Self(os::SYNC);
+    pub const SYNC: Self = Self(os::SYNC, false);
     /// Start writing and return (`MS_ASYNC`). On Linux the system writes the
     /// pages in its own time anyway, and this does nothing.
-    pub const ASYNC: Self = Self(os::ASYNC);
+    pub const ASYNC: Self = Self(os::ASYNC, false);
 
     /// Also make other maps of the file fetch the pages anew (`MS_INVALIDATE`).
     /// It is an error (`EBUSY`) if some of them are [locked](Map::lock).
@@ -591,7 +598,29 @@ impl Flush {
     /// ```
     #[must_use]
     pub const fn invalidate(self) -> Self {
-        Self(self.0 | os::INVALIDATE)
+        Self(self.0 | os::INVALIDATE, self.1)
+    }
+
+    /// Also make the device write what it keeps in a memory of its own, so that
+    /// the bytes outlive a loss of power. Linux does this for [`SYNC`](Self::SYNC)
+    /// already. macOS does not, because it takes long: there it is
+    /// `fcntl(F_FULLFSYNC)`. The whole file is written, whatever the range.
+    ///
+    /// It needs the map's file: [`NoFile`](ErrorKind::NoFile) if that was not
+    /// [kept](MapOptions::keep_file).
+    ///
+    /// ```
+    /// # let file = tempfile::NamedTempFile::new()?;
+    /// # std::fs::write(file.path(), b"12345")?;
+    /// use faultless::{Access, Flush, MapOptions};
+    /// let map = MapOptions::new().access(Access::Write).open(file.path())?;
+    /// map.write_at(0, b"paid")?;
+    /// map.flush_range(.., Flush::SYNC.durable())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn durable(self) -> Self {
+        Self(self.0, true)
     }
 
     /// From the flags that `msync` takes on this system.
@@ -602,7 +631,7 @@ impl Flush {
     #[cfg(unix)]
     #[must_use]
     pub const fn from_raw(flags: i32) -> Self {
-        Self(flags)
+        Self(flags, false)
     }
 }
 

@@ -30,6 +30,34 @@ fn flush_takes_any_range() {
 }
 
 #[test]
+fn durable_flush_reaches_the_device() {
+    let (file, map) = writable(&pattern(3 * page_size()));
+    map.fill(.., 7).unwrap();
+    for how in EVERY_WAY {
+        map.flush_range(5..page_size(), how.durable()).unwrap();
+    }
+    assert_eq!(std::fs::read(file.path()).unwrap(), vec![7; 3 * page_size()]);
+    let outside = map.flush_range(..map.len() + 1, Flush::SYNC.durable());
+    assert_eq!(kind(outside), ErrorKind::OutOfRange);
+}
+
+/// A flush of pages needs no file; one that reaches the device does, if there is
+/// anything to write.
+#[test]
+fn durable_flush_needs_the_file() {
+    let (file, _map) = writable(b"0123456789");
+    let mut options = MapOptions::new();
+    let map = options.access(Access::Write).keep_file(false).open(file.path()).unwrap();
+    map.flush_range(.., Flush::SYNC).unwrap();
+    assert_eq!(kind(map.flush_range(.., Flush::SYNC.durable())), ErrorKind::NoFile);
+    for access in [Access::Read, Access::CopyOnWrite] {
+        let map = MapOptions::new().access(access).keep_file(false).open(file.path()).unwrap();
+        map.flush_range(.., Flush::SYNC.durable()).unwrap();
+    }
+    anonymous(b"0123456789").flush_range(.., Flush::SYNC.durable()).unwrap();
+}
+
+#[test]
 fn flush_takes_any_offset() {
     let page = page_size();
     let file = file(&pattern(3 * page));

@@ -72,6 +72,12 @@ pub(super) fn make(args: &ConstructorArgs<'_, '_>) -> PyResult<Mmap> {
     let Some(file) = glue::file(fd) else {
         return Err(errors::os(py, libc::EBADF));
     };
+    // As the standard module documents for macOS.
+    #[cfg(target_vendor = "apple")]
+    {
+        use std::os::fd::AsFd;
+        let _ = file.as_fd().try_clone_to_owned().map(|fd| std::fs::File::from(fd).sync_all());
+    }
     if !aligned {
         return Err(misfit(file, length, offset).unwrap_or_else(invalid));
     }
