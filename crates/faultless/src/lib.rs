@@ -88,6 +88,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/growth.md")]
 struct Growth;
+
 /// And those of the page about named memory.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/shared-memory.md")]
