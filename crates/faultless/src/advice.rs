@@ -98,6 +98,9 @@ advice! {
         NoCore = NOCORE,
         /// Undoes [`NoCore`](Self::NoCore). FreeBSD.
         Core = CORE,
+        /// Pages that were given up as [`Reusable`](Discard::Reusable) will be used
+        /// again, and count as the program's again. macOS.
+        Reuse = FREE_REUSE,
     }
 }
 
@@ -105,12 +108,16 @@ advice! {
     /// How some pages of a map are given up, for [`Map::discard`]: their bytes
     /// may change.
     Discard {
-        /// Drop the pages. Anonymous memory and changes of a copy-on-write map
-        /// are lost; other bytes are read from the file again.
+        /// Drop the pages. On Linux anonymous memory and changes of a copy-on-write
+        /// map are lost, and other bytes are read from the file again; macOS and the
+        /// BSDs only take it as a hint, and keep what was written.
         DontNeed = DONTNEED,
         /// The pages' content may be lost when memory is short. Private
         /// anonymous memory.
         Free = FREE,
+        /// As [`Free`](Self::Free), and the pages no longer count as the program's
+        /// memory. macOS.
+        Reusable = FREE_REUSABLE,
         /// Make a hole in the file or the shared memory: the bytes are zeros,
         /// in the file too. Linux.
         Remove = REMOVE,

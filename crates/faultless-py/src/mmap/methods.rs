@@ -134,6 +134,10 @@ pub(super) fn fault<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
     }
 }
 
+pub(super) fn private_fallback<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
+    Ok(singletons::truth(py, mmap.enter(py)?.is_private_fallback()))
+}
+
 pub(super) fn guarded<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
     Ok(singletons::truth(py, mmap.enter(py)?.is_guarded()))
 }

@@ -341,6 +341,12 @@ fn getters_table() -> Vec<ffi::PyGetSetDef> {
             guarded,
             c"Whether a failing page is an exception rather than the end of the process."
         ),
+        getter!(
+            "private_fallback",
+            on,
+            private_fallback,
+            c"Whether the map is private because the file's system has no shared maps."
+        ),
         // SAFETY: all null is what ends the table.
         unsafe { std::mem::zeroed() },
     ]

@@ -43,6 +43,7 @@ pub(super) fn make(args: &ConstructorArgs<'_, '_>) -> PyResult<Mmap> {
         let message = "mmap can't specify both access and flags, prot.";
         return Err(PyValueError::new_err(message));
     }
+    let read_only = access == ACCESS_READ;
     let (flags, prot, access) = match access {
         ACCESS_READ => (libc::MAP_SHARED, libc::PROT_READ, access),
         ACCESS_WRITE => (libc::MAP_SHARED, RW, access),
@@ -55,7 +56,11 @@ pub(super) fn make(args: &ConstructorArgs<'_, '_>) -> PyResult<Mmap> {
     glue::audit(py, (fd, length, access, offset))?;
 
     let mut options = MapOptions::new();
-    options.raw_flags(flags).protection(Protection::from_raw(prot)).keep_file(tracked);
+    options.protection(Protection::from_raw(prot)).keep_file(tracked);
+    // Who asks for no flags takes a private map where there is no shared one.
+    if !read_only || fd == -1 {
+        options.raw_flags(flags);
+    }
     if length != 0 {
         options.len(length);
     }

@@ -33,8 +33,10 @@ on! {
     COLLAPSE: MADV_COLLAPSE on "linux";
     WIPEONFORK: MADV_WIPEONFORK on "linux" "android";
     KEEPONFORK: MADV_KEEPONFORK on "linux" "android";
-    NOSYNC: MADV_NOSYNC on "freebsd";
-    AUTOSYNC: MADV_AUTOSYNC on "freebsd";
-    NOCORE: MADV_NOCORE on "freebsd";
-    CORE: MADV_CORE on "freebsd";
+    NOSYNC: MADV_NOSYNC on "freebsd" "dragonfly";
+    AUTOSYNC: MADV_AUTOSYNC on "freebsd" "dragonfly";
+    NOCORE: MADV_NOCORE on "freebsd" "dragonfly";
+    CORE: MADV_CORE on "freebsd" "dragonfly";
+    FREE_REUSABLE: MADV_FREE_REUSABLE on "macos" "ios";
+    FREE_REUSE: MADV_FREE_REUSE on "macos" "ios";
 }
