@@ -180,6 +180,8 @@ impl Map {
         self.copy_out(OPERATION, span, buf)
     }
 
+    /// Copies of a few bytes are done in place: a call of `memcpy`, and keeping
+    /// everything over it, takes longer than the bytes and the guard together.
     #[inline(always)]
     fn copy_out<'buf>(
         &self,
@@ -188,28 +190,53 @@ impl Map {
         buf: &'buf mut [MaybeUninit<u8>],
     ) -> Result<&'buf mut [u8]> {
         let window = self.view.window(span);
-        let copied = self.guard.quick(self, span, || {
-            let last = window.copy_to(buf).last().copied().unwrap_or(1);
-            // The last byte may have been copied first, and the file cut then.
-            ((), span, if last == 0 { 0 } else { window.last().unwrap_or(1) })
-        });
-        match copied {
-            Ok(()) => Ok(initialised(buf)),
-            Err(epoch) => self.copy_out_carefully(operation, span, epoch, buf),
+        let copied = if window.is_few() && self.view.is_in_one_page(span) {
+            self.guard.quick_in_page(self, || {
+                window.copy_few_to(buf);
+                ((), span, window.last().unwrap_or(1))
+            })
+        } else {
+            self.copy_out_many(span, buf)
+        };
+        if let Err(epoch) = copied {
+            self.copy_out_carefully(operation, span, epoch, buf)?;
         }
+        Ok(initialised(buf))
     }
 
     #[inline(never)]
-    fn copy_out_carefully<'buf>(
+    fn copy_out_many(&self, span: Span, buf: &mut [MaybeUninit<u8>]) -> Result<(), usize> {
+        if !self.guard.is_within(self, span) {
+            return self.copy_out_across(span, buf);
+        }
+        let window = self.view.window(span);
+        self.guard.quick_in_page(self, || {
+            window.copy_to(buf);
+            // As it is now, for it may have been copied first, and the file cut then.
+            ((), span, window.last().unwrap_or(1))
+        })
+    }
+
+    #[inline(never)]
+    fn copy_out_across(&self, span: Span, buf: &mut [MaybeUninit<u8>]) -> Result<(), usize> {
+        let window = self.view.window(span);
+        self.guard.quick_across(self, || {
+            window.copy_to(buf);
+            ((), span, window.last().unwrap_or(1))
+        })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn copy_out_carefully(
         &self,
         operation: &'static str,
         span: Span,
         epoch: usize,
-        buf: &'buf mut [MaybeUninit<u8>],
-    ) -> Result<&'buf mut [u8]> {
+        buf: &mut [MaybeUninit<u8>],
+    ) -> Result<()> {
         let mut copy = self.view.window(span).copier(buf);
-        self.guard.read(self, operation, span, epoch, &mut || copy.look())?;
-        Ok(copy.finish())
+        self.guard.read(self, operation, span, epoch, &mut || copy.look())
     }
 
     /// The bytes of a range, copied.
@@ -263,9 +290,21 @@ impl Map {
     pub fn write_at(&self, offset: usize, bytes: &[u8]) -> Result<()> {
         self.check_writable("write_at")?;
         let span = Span::exact("write_at", self.len(), offset, bytes.len())?;
-        let epoch = self.guard.write(self, "write_at", span)?;
-        self.view.window(span).copy_from(bytes);
+        let window = self.view.window(span);
+        let quick = if window.is_few() { self.guard.quick_write(self, span) } else { None };
+        let Some(epoch) = quick else {
+            return self.write_many("write_at", offset, bytes);
+        };
+        window.copy_few_from(bytes);
         self.guard.wrote(self, "write_at", span, epoch)
+    }
+
+    #[inline(never)]
+    fn write_many(&self, operation: &'static str, offset: usize, bytes: &[u8]) -> Result<()> {
+        let span = Span::exact(operation, self.len(), offset, bytes.len())?;
+        let epoch = self.guard.write(self, operation, span)?;
+        self.view.window(span).copy_from(bytes);
+        self.guard.wrote(self, operation, span, epoch)
     }
 
     /// The byte at `offset`.

@@ -37,6 +37,9 @@ pub(crate) struct Guard {
     /// Whether a zero may be one that the file does not have: see
     /// [`reaches`](Self::reaches).
     bounded: bool,
+    /// Whether that holds for stores too: what a copy-on-write map has is its own,
+    /// and the file's end is nothing to it.
+    binding: bool,
     /// Whether there can be a [canary](Slot::canary).
     watched: bool,
     /// Operations across a border of pages while there was no canary.
@@ -64,6 +67,7 @@ impl Guard {
             index: None,
             needed,
             bounded: false,
+            binding: false,
             watched: false,
             crossings: AtomicU32::new(0),
             last_page: usize::MAX,
@@ -78,6 +82,7 @@ impl Guard {
             guard.slot = slot;
             guard.index = Some(index);
             guard.bounded = layout.regular && range.fd >= 0;
+            guard.binding = guard.bounded && range.shared;
             guard.watched = guard.bounded && !huge;
             guard.set_end(layout);
         }
@@ -183,23 +188,38 @@ impl Guard {
         span: Span,
         look: impl FnOnce() -> (T, Span, u8),
     ) -> Result<T, usize> {
+        if self.is_within(map, span) {
+            self.quick_in_page(map, look)
+        } else {
+            self.quick_across(map, look)
+        }
+    }
+
+    /// Whether no border of pages that matters lies inside a span.
+    #[inline(always)]
+    pub(crate) fn is_within(&self, map: &Map, span: Span) -> bool {
+        !self.bounded || map.view.is_in_one_page(span)
+    }
+
+    /// As [`quick`](Self::quick), where no border of pages lies inside the span.
+    #[inline(always)]
+    pub(crate) fn quick_in_page<T>(
+        &self,
+        map: &Map,
+        look: impl FnOnce() -> (T, Span, u8),
+    ) -> Result<T, usize> {
         let epoch = self.slot.epoch();
-        let crosses = self.bounded && !map.view.is_in_one_page(span);
-        if Slot::is_sound(epoch) && (!crosses || self.slot.canary() != 0) {
-            let song = if crosses { self.slot.song() } else { 0 };
+        if Slot::is_sound(epoch) {
             let (result, span, last) = look();
-            if self.is_still(epoch)
-                && (!crosses || os::guard::sings(self.slot, song))
-                && (last != 0 || !self.bounded || self.reaches(map, span, epoch))
-            {
+            if self.stands(map, epoch, span, last) {
                 return Ok(result);
             }
         }
         Err(epoch)
     }
 
-    /// As [`quick`](Self::quick) for an operation within one page, which no border
-    /// can be moved across: `None` if it has no result or this does not stand.
+    /// As [`quick_in_page`](Self::quick_in_page), for what can be done otherwise:
+    /// `None` if it has no result or this does not stand.
     #[inline(always)]
     pub(crate) fn glimpse<T>(
         &self,
@@ -211,9 +231,32 @@ impl Guard {
             return None;
         }
         let (result, span, last) = look()?;
-        let stands =
-            self.is_still(epoch) && (last != 0 || !self.bounded || self.reaches(map, span, epoch));
-        stands.then_some(result)
+        self.stands(map, epoch, span, last).then_some(result)
+    }
+
+    /// As [`quick`](Self::quick), where a border of pages lies inside the span.
+    #[inline(always)]
+    pub(crate) fn quick_across<T>(
+        &self,
+        map: &Map,
+        look: impl FnOnce() -> (T, Span, u8),
+    ) -> Result<T, usize> {
+        let epoch = self.slot.epoch();
+        if Slot::is_sound(epoch) && self.slot.canary() != 0 {
+            let song = self.slot.song();
+            let (result, span, last) = look();
+            if os::guard::sings(self.slot, song) && self.stands(map, epoch, span, last) {
+                return Ok(result);
+            }
+        }
+        Err(epoch)
+    }
+
+    /// Whether a result stands that depends on `span`, of which the last byte is
+    /// `last`.
+    #[inline(always)]
+    fn stands(&self, map: &Map, epoch: usize, span: Span, last: u8) -> bool {
+        self.is_still(epoch) && (last != 0 || !self.bounded || self.reaches(map, span, epoch))
     }
 
     /// Runs an operation that reads `span` and is not [`quick`](Self::quick), or
@@ -332,14 +375,19 @@ impl Guard {
     /// number goes to `wrote`.
     #[inline(always)]
     pub(crate) fn write(&self, map: &Map, operation: &'static str, span: Span) -> Result<usize> {
-        let epoch = self.slot.epoch();
-        // What a copy-on-write map holds is its own; the file's end is nothing
-        // to it.
-        let free = !self.bounded || !map.layout.shared();
-        if Slot::is_sound(epoch) && (free || self.reaches(map, span, epoch)) {
-            return Ok(epoch);
+        match self.quick_write(map, span) {
+            Some(epoch) => Ok(epoch),
+            None => self.write_carefully(map, operation, span),
         }
-        self.write_carefully(map, operation, span)
+    }
+
+    /// As [`write`](Self::write), on a map that nothing has happened to; `None` if
+    /// there is more to be done.
+    #[inline(always)]
+    pub(crate) fn quick_write(&self, map: &Map, span: Span) -> Option<usize> {
+        let epoch = self.slot.epoch();
+        let sound = Slot::is_sound(epoch) && (!self.binding || self.reaches(map, span, epoch));
+        sound.then_some(epoch)
     }
 
     #[cold]
@@ -433,7 +481,7 @@ impl Guard {
     /// way asks.
     #[inline(always)]
     fn reaches(&self, map: &Map, span: Span, epoch: usize) -> bool {
-        if span.is_empty() || !map.is_readable() {
+        if span.is_empty() {
             return true;
         }
         let last = map.view.last();

@@ -120,6 +120,39 @@ impl View {
     }
 }
 
+/// How many bytes are a few.
+const FEW: usize = 64;
+
+/// Copies `len` bytes, at least one and at most [`FEW`], which may overlap: the
+/// first and the last of them, with all that lies between in one or the other.
+///
+/// # Safety
+/// `from` must be valid for reading that many, `to` for writing.
+#[inline(always)]
+unsafe fn copy_few(from: *const u8, to: *mut u8, len: usize) {
+    macro_rules! ends {
+        ($size:literal) => {{
+            // SAFETY: `len` is at least the size, and arrays of bytes lie anywhere.
+            // Both are read before either is written.
+            unsafe {
+                let first = from.cast::<[u8; $size]>().read();
+                let last = from.add(len - $size).cast::<[u8; $size]>().read();
+                to.cast::<[u8; $size]>().write(first);
+                to.add(len - $size).cast::<[u8; $size]>().write(last);
+            }
+        }};
+    }
+    debug_assert!(0 < len && len <= FEW);
+    match len {
+        32.. => ends!(32),
+        16.. => ends!(16),
+        8.. => ends!(8),
+        4.. => ends!(4),
+        2.. => ends!(2),
+        _ => ends!(1),
+    }
+}
+
 /// Some bytes of a map, for the length of one operation.
 #[derive(Clone, Copy)]
 pub(crate) struct Window<'map> {
@@ -133,7 +166,7 @@ impl<'map> Window<'map> {
     /// Copies all of it out.
     #[inline(always)]
     pub(crate) fn copy_to<'out>(&self, out: &'out mut [MaybeUninit<u8>]) -> &'out mut [u8] {
-        assert_eq!(out.len(), self.len, "a window is copied as a whole");
+        assert!(out.len() == self.len, "a window is copied as a whole");
         // SAFETY: both have `len` bytes; `out` is borrowed exclusively, and no
         // reference to the map's own bytes exists, so they do not overlap.
         // Afterwards every byte of `out` is set.
@@ -155,16 +188,38 @@ impl<'map> Window<'map> {
     /// through memory that was exported.
     #[inline(always)]
     pub(crate) fn copy_from(&self, bytes: &[u8]) {
-        assert_eq!(bytes.len(), self.len, "a window is copied as a whole");
+        assert!(bytes.len() == self.len, "a window is copied as a whole");
         // SAFETY: both have `len` bytes.
         unsafe { self.start.as_ptr().copy_from(bytes.as_ptr(), self.len) };
+    }
+
+    /// Whether it has a few bytes, which are copied fastest where they are needed.
+    #[inline(always)]
+    pub(crate) fn is_few(&self) -> bool {
+        (1..=FEW).contains(&self.len)
+    }
+
+    /// As [`copy_to`](Self::copy_to), of a few bytes.
+    #[inline(always)]
+    pub(crate) fn copy_few_to(&self, out: &mut [MaybeUninit<u8>]) {
+        assert!(out.len() == self.len && self.is_few(), "a window is copied as a whole");
+        // SAFETY: both have `len` bytes.
+        unsafe { copy_few(self.start.as_ptr(), out.as_mut_ptr().cast(), self.len) };
+    }
+
+    /// As [`copy_from`](Self::copy_from), of a few bytes.
+    #[inline(always)]
+    pub(crate) fn copy_few_from(&self, bytes: &[u8]) {
+        assert!(bytes.len() == self.len && self.is_few(), "a window is copied as a whole");
+        // SAFETY: both have `len` bytes.
+        unsafe { copy_few(bytes.as_ptr(), self.start.as_ptr(), self.len) };
     }
 
     /// Copies all of it to another window of the same map and the same length;
     /// the two may overlap.
     #[inline]
     pub(crate) fn move_to(&self, to: &Self) {
-        assert_eq!(to.len, self.len, "a window is moved as a whole");
+        assert!(to.len == self.len, "a window is moved as a whole");
         // SAFETY: both have `len` bytes.
         unsafe { to.start.as_ptr().copy_from(self.start.as_ptr(), self.len) };
     }
@@ -279,10 +334,10 @@ impl<'out> Copier<'_, 'out> {
         if self.filled {
             return self.look_again();
         }
-        let copied = self.window.copy_to(self.out).last().copied().unwrap_or(1);
+        self.window.copy_to(self.out);
         self.filled = true;
-        // The last byte may have been copied first, and the file cut then.
-        let last = if copied == 0 { 0 } else { self.window.last().unwrap_or(1) };
+        // As it is now, for it may have been copied first, and the file cut then.
+        let last = self.window.last().unwrap_or(1);
         Look { same: false, span: self.window.span, last }
     }
 
