@@ -6,13 +6,14 @@ cross_cargo() {
     # Everything in one folder: what runs during a build is compiled once for all targets. Without debugging information
     # the standard library and thirty test programs take half as long.
     CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0 RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc RUSTC_BOOTSTRAP=1 \
-        CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/cross /usr/bin/cargo "$@"
+        CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/cross \
+        /usr/bin/cargo "$@" --locked -Zwarnings --config 'build.warnings="deny"'
 }
 
 # cross_test TARGET: the unit tests and all of crates/faultless/tests. Linker, flags and runner for the target are in the
 # variables that cargo reads them from.
 cross_test() {
-    cross_cargo test --locked --target "$1" -Zbuild-std=std,panic_unwind,test -p faultless --lib --tests --no-fail-fast
+    cross_cargo test --target "$1" -Zbuild-std=std,panic_unwind,test -p faultless --lib --tests --no-fail-fast
 }
 
 # cross_emulated PROCESSOR: `cross_test` under qemu, less what cannot run there.

@@ -4,10 +4,10 @@
 mod common;
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 
 use common::kind;
-use faultless::{Access, ErrorKind, Flush, MapOptions, page_size};
+use faultless::{Access, ErrorKind, MapOptions, page_size};
 use tempfile::NamedTempFile;
 
 const GIB: u64 = 1 << 30;
@@ -44,9 +44,40 @@ fn offset_beyond_four_gib() {
     assert_eq!(end.len(), 8);
 }
 
+/// What a length can say and what an address can are not the same with 32 bits.
+#[cfg(target_pointer_width = "32")]
+#[test]
+fn more_than_addresses_can_tell_is_refused() {
+    let file = sparse(9 * GIB);
+    let refused = |options: &mut MapOptions| {
+        assert_eq!(kind(options.open(file.path())), ErrorKind::OutOfRange, "{options:?}");
+    };
+    refused(&mut MapOptions::new());
+    // One byte more than 32 bits count, as many, and more than an object may have.
+    for rest in [(1 << 32) + 1, 1 << 32, (1 << 32) - 1, 2 * GIB, 2 * GIB - 1] {
+        refused(MapOptions::new().offset(9 * GIB - rest));
+    }
+    for len in [usize::MAX, usize::MAX - page_size(), isize::MAX as usize, 1 << 31] {
+        refused(MapOptions::new().len(len));
+        refused(MapOptions::new().offset(4 * GIB + 5).len(len));
+    }
+    let mut options = MapOptions::new();
+    let mut map = options.access(Access::Write).offset(5 * GIB).len(10).open(file.path()).unwrap();
+    for len in [usize::MAX, isize::MAX as usize, 1 << 31] {
+        assert_eq!(kind(map.resize(len)), ErrorKind::OutOfRange);
+    }
+    assert_eq!((map.len(), map.file_len().unwrap()), (10, 9 * GIB));
+    map.write_at(0, b"0123456789").unwrap();
+    assert_eq!(read(file.path(), 5 * GIB, 10), b"0123456789");
+}
+
 #[cfg(target_pointer_width = "64")]
 #[test]
 fn map_beyond_four_gib() {
+    use std::io::Write;
+
+    use faultless::Flush;
+
     let len = 5 * GIB as usize + 123;
     let file = sparse(len as u64);
     let mut options = MapOptions::new();

@@ -200,6 +200,25 @@ fn name_is_taken_away_and_the_memory_stays() {
     assert_eq!(map.get(0).unwrap(), b'0');
 }
 
+/// Between being made and being given its length it has none.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_that_is_being_made_is_waited_for() {
+    use std::fs::File;
+    use std::time::Duration;
+    for create in [Create::Never, Create::IfMissing] {
+        let name = Name::new();
+        let made = File::create_new(format!("/dev/shm/{}", name.0)).unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(100));
+                made.set_len(10).unwrap();
+            });
+            assert_eq!(name.map(create, Some(10)).unwrap().to_vec(..).unwrap(), [0; 10]);
+        });
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn nobody_else_can_open_it() {

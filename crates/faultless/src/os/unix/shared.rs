@@ -13,8 +13,8 @@ use crate::shared::Create;
 pub(crate) const NAME_MAX: usize = if cfg!(target_vendor = "apple") { 30 } else { 250 };
 
 /// How long one who finds memory of no length waits for the one who made it to
-/// give it one.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// give it one: allocating many gigabytes takes seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Finds or makes it. One that is made has its length, and its memory unless it is
 /// to be sparse, or is gone again.
