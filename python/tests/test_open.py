@@ -42,6 +42,15 @@ def test_the_map_is_that_of_the_module(path):
     assert m.closed
 
 
+@pytest.mark.parametrize("mode", OLD_MODES)
+def test_no_map_here_is_private_for_want_of_shared_ones(path, mode):
+    m = faultless.open(path, mode)
+    assert m.private_fallback is False
+    m.close()
+    with pytest.raises(ValueError, match="closed"):
+        _ = m.private_fallback
+
+
 def test_read(path, raises):
     with faultless.open(path, "r") as m:
         with raises(*READ_ONLY):

@@ -118,3 +118,48 @@ impl Drop for Mapping {
         }
     }
 }
+
+/// The back end of systems without memory mapping: what it answers can be seen on
+/// any.
+#[cfg(test)]
+#[allow(dead_code, reason = "the tests do not ask for all of it")]
+mod stub;
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[track_caller]
+    fn unsupported<T>(result: io::Result<T>) {
+        let error = result.err().expect("nothing can be mapped");
+        assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+        let error = crate::Error::os("map", "it cannot", error);
+        assert_eq!(error.kind(), crate::ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn without_memory_mapping_everything_is_unsupported() {
+        let file = tempfile::tempfile().unwrap();
+        let request = Request { file_offset: 0, map_len: 10, protection: 1, flags: 1, name: None };
+        let name = Name { text: "name", create: Create::New, len: Some(10), sparse: false };
+        unsupported(stub::map(&request, None));
+        unsupported(stub::map(&request, Some(stub::borrow(&file))));
+        unsupported(stub::open_shared(&name).expect("a file or an error"));
+        unsupported(stub::unlink_shared("name"));
+        unsupported(stub::file_info(stub::borrow(&file)));
+        unsupported(stub::set_file_len(&file, 0, 10, true));
+        let mut mapping = Mapping::empty();
+        unsupported(stub::protect(&mut mapping, 1));
+        let (start, len) = (mapping.base(), mapping.len());
+        unsupported(stub::flush(start, len, 0));
+        unsupported(stub::advise(start, len, 0));
+        unsupported(stub::lock(start, len));
+        unsupported(stub::unlock(start, len));
+        unsupported(stub::set_name(start, len, c"name"));
+        let (_, error) = stub::remap(mapping, &request, 4096, None).unwrap_err();
+        unsupported(Err::<(), _>(error));
+        assert!(!stub::guard::install() && !stub::guard::is_installed());
+    }
+}
