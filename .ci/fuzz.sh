@@ -7,10 +7,7 @@ cd "$(dirname "$0")/.."
 . .ci/lane.sh
 seconds=${1:-20}
 
-if ! command -v c++ >/dev/null; then
-    apt-get update
-    DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends g++
-fi
+command -v c++ >/dev/null || install_packages g++
 
 host=$(rustc -vV | sed -n 's/^host: //p')
 target=${CARGO_TARGET_DIR:-$PWD/target/fuzz}
