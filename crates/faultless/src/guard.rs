@@ -515,6 +515,15 @@ impl Guard {
         }
     }
 
+    /// Before the system is asked about the pages of `span`, or told to do
+    /// something with them: none may be replaced, and the file has to reach them.
+    pub(crate) fn present(&self, map: &Map, operation: &'static str, span: Span) -> Result<()> {
+        if !self.is_sound() {
+            self.enter_hurt(map, operation, span)?;
+        }
+        self.check_end(map, operation, span)
+    }
+
     fn take_unreported_in(&self, map: &Map, span: Span) {
         let lead = map.layout.placement.lead;
         // A page that fails is noted by its first byte.
@@ -568,7 +577,7 @@ impl Guard {
 }
 
 /// Up to which byte of the map its file goes now.
-fn reach(map: &Map) -> Option<usize> {
+pub(crate) fn reach(map: &Map) -> Option<usize> {
     let len = os::file_len_of(os::raw_file(map.file.as_ref()?))?;
     Some(usize::try_from(len.saturating_sub(map.file_offset())).unwrap_or(usize::MAX))
 }

@@ -47,6 +47,7 @@
 )]
 
 mod advice;
+mod atomic;
 mod bytes;
 mod cursor;
 mod error;
@@ -62,6 +63,7 @@ mod parallel;
 mod range;
 mod raw;
 mod registry;
+mod residency;
 mod resize;
 mod search;
 mod shared;
@@ -69,6 +71,7 @@ mod stride;
 mod view;
 
 pub use advice::{Advice, Discard};
+pub use atomic::{Atomic, AtomicScalar};
 pub use bytes::Scalar;
 pub use cursor::Cursor;
 pub use error::{Error, ErrorKind, Result};
@@ -76,20 +79,15 @@ pub use fault::{Fault, FaultReason, set_guard};
 pub use guard::ensure_guard;
 pub use map::{Flush, Map, allocation_granularity, page_size};
 pub use options::{Access, HugePages, MapOptions, Protection};
+pub use residency::Residency;
 pub use search::FindIter;
 pub use shared::{Create, unlink_shared};
 
-/// The examples of the README are tests, too.
+/// The examples of the README and of the pages are tests, too.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
-struct Readme;
-
-/// And so are those of the page on growth.
-#[cfg(doctest)]
+#[doc = include_str!("../../../docs/atomics.md")]
 #[doc = include_str!("../../../docs/growth.md")]
-struct Growth;
-
-/// And those of the page about named memory.
-#[cfg(doctest)]
+#[doc = include_str!("../../../docs/page-cache.md")]
 #[doc = include_str!("../../../docs/shared-memory.md")]
-struct SharedMemory;
+struct Pages;

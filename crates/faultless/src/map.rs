@@ -442,6 +442,7 @@ impl Map {
     ///
     /// # Errors
     /// * [`OutOfRange`](ErrorKind::OutOfRange): the range is not inside the map.
+    /// * [`Fault`](ErrorKind::Fault): a page of the range failed.
     /// * [`Os`](ErrorKind::Os): `ENOMEM` or `EPERM` past the limit of locked
     ///   memory (`RLIMIT_MEMLOCK`).
     ///
@@ -457,9 +458,14 @@ impl Map {
         if span.is_empty() {
             return Ok(());
         }
+        self.guard.present(self, "lock", span)?;
         let (start, len) = self.pages(span);
-        os::lock(start, len)
-            .map_err(|error| self.os_error("lock", format!("cannot lock {len} bytes"), error))
+        os::lock(start, len).map_err(|error| {
+            // The system answers ENOMEM for a page that failed, too.
+            let failed = if self.is_readable() { self.fetch("lock", span).err() } else { None };
+            failed
+                .unwrap_or_else(|| self.os_error("lock", format!("cannot lock {len} bytes"), error))
+        })
     }
 
     /// Lets the system take a range, in bytes, out of memory again.

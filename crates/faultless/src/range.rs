@@ -27,6 +27,20 @@ impl Span {
         }
     }
 
+    /// `len` bytes from `start`, inside the map, at a place that is a multiple of
+    /// `len`; the map begins `lead` bytes behind such a place.
+    #[inline]
+    pub(crate) fn aligned(
+        operation: &'static str,
+        map_len: usize,
+        lead: usize,
+        start: usize,
+        len: usize,
+    ) -> Result<Self> {
+        let span = Self::exact(operation, map_len, start, len)?;
+        if (lead + start) % len == 0 { Ok(span) } else { Err(misaligned(operation, start, len)) }
+    }
+
     /// As many of `len` bytes from `start` as the map has: none past its end.
     #[inline]
     pub(crate) fn clamped(map_len: usize, start: usize, len: usize) -> Self {
@@ -148,6 +162,12 @@ fn outside(operation: &'static str, map_len: usize, start: usize, len: usize) ->
 }
 
 #[cold]
+fn misaligned(operation: &'static str, start: usize, len: usize) -> Error {
+    let message = format!("the place of offset {start} is not a multiple of {len} bytes");
+    Error::new(ErrorKind::InvalidInput, operation, message)
+}
+
+#[cold]
 fn bad_range(operation: &'static str, map_len: usize, start: usize, end: usize) -> Error {
     Error::new(
         ErrorKind::OutOfRange,
@@ -208,6 +228,17 @@ mod tests {
         assert!(Span::exact("t", 10, 1, 10).is_err());
         assert!(Span::exact("t", 10, 1, usize::MAX).is_err());
         assert!(Span::exact("t", 10, usize::MAX, usize::MAX).is_err());
+    }
+
+    #[test]
+    fn aligned_counts_from_the_mapping() {
+        let span = |start, len| Span { start, len };
+        assert_eq!(Span::aligned("t", 16, 0, 8, 8).unwrap(), span(8, 8));
+        assert_eq!(Span::aligned("t", 16, 3, 5, 4).unwrap(), span(5, 4));
+        assert!(Span::aligned("t", 16, 0, 4, 8).is_err());
+        assert!(Span::aligned("t", 16, 3, 4, 4).is_err());
+        assert!(Span::aligned("t", 16, 0, 16, 8).is_err());
+        assert!(Span::aligned("t", 16, 3, usize::MAX, 4).is_err());
     }
 
     #[test]

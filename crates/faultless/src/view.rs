@@ -8,6 +8,9 @@
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicI32, AtomicU32};
+#[cfg(target_has_atomic = "64")]
+use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use crate::guard::Look;
 use crate::os::{self, Mapping};
@@ -410,4 +413,35 @@ pub(crate) fn as_uninit(buf: &mut [u8]) -> &mut [MaybeUninit<u8>] {
     // SAFETY: the layout is the same, and nothing in this crate makes a byte of
     // it uninitialised.
     unsafe { &mut *(std::ptr::from_mut(buf) as *mut [MaybeUninit<u8>]) }
+}
+
+/// A type of the standard library for atomic access to a number.
+///
+/// # Safety
+/// Any bytes of its size, suitably aligned, are a value of it, and it may be
+/// changed while it is shared.
+pub unsafe trait AtomicCell {}
+
+// SAFETY: an integer in a cell.
+unsafe impl AtomicCell for AtomicU32 {}
+// SAFETY: an integer in a cell.
+unsafe impl AtomicCell for AtomicI32 {}
+#[cfg(target_has_atomic = "64")]
+// SAFETY: an integer in a cell.
+unsafe impl AtomicCell for AtomicU64 {}
+#[cfg(target_has_atomic = "64")]
+// SAFETY: an integer in a cell.
+unsafe impl AtomicCell for AtomicI64 {}
+
+impl<'map> Window<'map> {
+    /// The window as one number. In a map that cannot be written only relaxed
+    /// loads of it are allowed.
+    #[inline(always)]
+    pub(crate) fn atomic<C: AtomicCell>(&self) -> &'map C {
+        let cell = self.start.as_ptr().cast::<C>();
+        assert!(self.len == size_of::<C>() && cell.is_aligned(), "a number, aligned");
+        // SAFETY: the window has as many bytes, which are aligned and stay mapped
+        // while the map is borrowed. Others may change them: it is a cell.
+        unsafe { &*cell }
+    }
 }

@@ -34,6 +34,13 @@ fn lock_outside_is_refused() {
     assert_eq!(kind(map.unlock(11..)), ErrorKind::OutOfRange);
 }
 
+#[test]
+fn lock_of_what_cannot_be_read() {
+    let mut map = MapOptions::new().len(2 * page_size()).map_anonymous().unwrap();
+    map.protect(faultless::Protection::NONE).unwrap();
+    assert_eq!(kind(map.lock(..)), ErrorKind::Os);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn lock_reaches_the_pages_of_the_range() {

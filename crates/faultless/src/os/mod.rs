@@ -3,7 +3,8 @@
 //!
 //! A back end has, besides what `Request` describes:
 //! `map unmap flush advise lock unlock protect set_name`, `page_size
-//! allocation_granularity`, `file_info set_file_len duplicate is_sealed`,
+//! allocation_granularity`, `residency populate tells_residency cached_pages
+//! forget`, `wait wake`, `file_info set_file_len duplicate is_sealed`,
 //! `remap` (moving or growing a mapping in one call, where the system can),
 //! `map_part` (mapping over pages of a mapping),
 //! `has_no_shared_maps private` (see `Map::is_private_fallback`),
@@ -67,6 +68,27 @@ pub(crate) struct FileInfo {
     pub(crate) regular: bool,
     /// The page size of the file's mappings, if it is not the usual one.
     pub(crate) huge_page: Option<usize>,
+}
+
+/// What ended a wait for a number to change.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Waited {
+    /// Somebody woke the waiters, or the number was another.
+    Woken,
+    TimedOut,
+    /// By a signal: look again.
+    Interrupted,
+}
+
+/// What came of reading pages in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Populated {
+    /// All of them are in memory.
+    All,
+    /// One of them cannot be had; which one, touching them tells.
+    PageFailed,
+    /// This system, or this kind of memory, has no such call.
+    Unsupported,
 }
 
 /// Mapped memory: where it begins, and how many bytes were asked for. It is

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 
-use super::{FileInfo, Mapping, Name, Request};
+use super::{FileInfo, Mapping, Name, Populated, Request, Waited};
 
 pub(crate) type BorrowedFile<'a> = &'a File;
 
@@ -108,6 +108,36 @@ pub(crate) fn lock(_start: *mut u8, _len: usize) -> io::Result<()> {
 
 pub(crate) fn unlock(_start: *mut u8, _len: usize) -> io::Result<()> {
     unsupported()
+}
+
+pub(crate) fn residency(_start: *mut u8, _len: usize, _pages: &mut [u8]) -> io::Result<()> {
+    unsupported()
+}
+
+pub(crate) fn populate(_start: *mut u8, _len: usize) -> io::Result<Populated> {
+    Ok(Populated::Unsupported)
+}
+
+pub(crate) fn tells_residency(_file: BorrowedFile<'_>) -> bool {
+    true
+}
+
+pub(crate) fn cached_pages(_file: BorrowedFile<'_>, _offset: u64, _len: u64) -> io::Result<u64> {
+    unsupported()
+}
+
+pub(crate) fn forget(_file: BorrowedFile<'_>, _offset: u64, _len: u64) {}
+
+pub(crate) fn wait(
+    _address: *mut u8,
+    _expected: u32,
+    _timeout: std::time::Duration,
+) -> io::Result<Waited> {
+    unsupported()
+}
+
+pub(crate) fn wake(_address: *mut u8, _count: usize) -> usize {
+    0
 }
 
 pub(crate) fn protect(_mapping: &mut Mapping, _protection: i32) -> io::Result<()> {

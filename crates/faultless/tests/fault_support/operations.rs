@@ -176,6 +176,16 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         check(&bytes, lead, &(range.start..end));
         Ok(())
     }),
+    reads("prefetch", |map, lead, range| {
+        map.prefetch(range.clone())?;
+        check(&map.to_vec(range.clone())?, lead, &range);
+        Ok(())
+    }),
+    reads("evict", |map, lead, range| {
+        map.evict(range.clone())?;
+        check(&map.to_vec(range.clone())?, lead, &range);
+        Ok(())
+    }),
     writes("write_at", |map, lead, range| map.write_at(range.start, &expected(lead, &range))),
     writes("set", |map, lead, range| {
         range.rev().step_by(509).try_for_each(|at| map.set(at, pattern(lead + at)))

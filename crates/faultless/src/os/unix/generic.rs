@@ -6,6 +6,7 @@ use std::io;
 
 use super::BorrowedFile;
 pub(crate) use super::extend::resize as remap;
+use crate::os::Waited;
 
 pub(crate) type FileOffset = libc::off_t;
 pub(super) type Stat = libc::stat;
@@ -74,4 +75,39 @@ pub(crate) fn is_sealed(_file: BorrowedFile<'_>) -> bool {
 
 pub(crate) fn path_of(_file: BorrowedFile<'_>) -> Option<std::path::PathBuf> {
     None
+}
+
+pub(crate) fn tells_residency(_file: BorrowedFile<'_>) -> bool {
+    true
+}
+
+pub(crate) fn cached_pages(_file: BorrowedFile<'_>, _offset: u64, _len: u64) -> io::Result<u64> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Asks the page cache to let a part of the file go, where it can be asked.
+pub(crate) fn forget(file: BorrowedFile<'_>, offset: u64, len: u64) {
+    #[cfg(any(target_os = "freebsd", target_os = "dragonfly", target_os = "netbsd"))]
+    // SAFETY: changes no byte of the file.
+    unsafe {
+        libc::posix_fadvise(
+            std::os::fd::AsRawFd::as_raw_fd(&file),
+            offset as FileOffset,
+            len as FileOffset,
+            libc::POSIX_FADV_DONTNEED,
+        );
+    }
+    let _ = (file, offset, len);
+}
+
+pub(crate) fn wait(
+    _address: *mut u8,
+    _expected: u32,
+    _timeout: std::time::Duration,
+) -> io::Result<Waited> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn wake(_address: *mut u8, _count: usize) -> usize {
+    0
 }

@@ -6,8 +6,10 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::{BorrowedFile, Mapping, advise, check, page_size};
+use crate::os::Waited;
 
 pub(crate) type FileOffset = libc::off64_t;
 pub(super) type Stat = libc::stat64;
@@ -202,3 +204,91 @@ pub(crate) fn path_of(file: BorrowedFile<'_>) -> Option<std::path::PathBuf> {
         .filter(|path| path.is_absolute())
 }
 pub(super) use libc::pread64 as pread_call;
+
+/// Whether `mincore` says of the file's pages what is so: the kernel tells it to
+/// the owner of the file and to who may write it, and says "resident" of every
+/// page to others.
+pub(crate) fn tells_residency(file: BorrowedFile<'_>) -> bool {
+    // Android's C library takes no flags.
+    #[cfg(target_os = "linux")]
+    const AS_EFFECTIVE_USER: i32 = libc::AT_EACCESS;
+    #[cfg(not(target_os = "linux"))]
+    const AS_EFFECTIVE_USER: i32 = 0;
+    // SAFETY: asks for a number.
+    let user = unsafe { libc::geteuid() };
+    if super::stat(file.as_raw_fd()).is_ok_and(|stat| stat.st_uid == user) {
+        return true;
+    }
+    let Ok(path) = std::ffi::CString::new(format!("/proc/self/fd/{}", file.as_raw_fd())) else {
+        return false;
+    };
+    // SAFETY: only looks at the path.
+    check(unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), libc::W_OK, AS_EFFECTIVE_USER) })
+        .is_ok()
+}
+
+/// How many pages of a part of the file are in the page cache: `cachestat`,
+/// which Linux has from 6.5 on, and newer kernels tell to the same users only.
+pub(crate) fn cached_pages(file: BorrowedFile<'_>, offset: u64, len: u64) -> io::Result<u64> {
+    /// The same number on the architectures that count from a common table.
+    const CACHESTAT: libc::c_long = 451;
+    if cfg!(any(target_arch = "mips", target_arch = "mips64")) {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    let part = [offset, len];
+    // In the cache, dirty, being written, evicted, recently evicted.
+    let mut counts = [0u64; 5];
+    // SAFETY: reads the one and fills in the other, which have the sizes that the
+    // kernel's structures have.
+    let done = unsafe {
+        libc::syscall(CACHESTAT, file.as_raw_fd(), part.as_ptr(), counts.as_mut_ptr(), 0)
+    };
+    if done == -1 { Err(io::Error::last_os_error()) } else { Ok(counts[0]) }
+}
+
+/// Asks the page cache to let a part of the file go, after what is dirty of it
+/// was written. What it cannot let go it keeps.
+pub(crate) fn forget(file: BorrowedFile<'_>, offset: u64, len: u64) {
+    let (fd, offset, len) = (file.as_raw_fd(), offset as FileOffset, len as FileOffset);
+    // SAFETY: neither changes a byte of the file.
+    unsafe {
+        #[cfg(target_os = "linux")]
+        libc::sync_file_range(
+            fd,
+            offset,
+            len,
+            libc::SYNC_FILE_RANGE_WAIT_BEFORE
+                | libc::SYNC_FILE_RANGE_WRITE
+                | libc::SYNC_FILE_RANGE_WAIT_AFTER,
+        );
+        libc::posix_fadvise64(fd, offset, len, libc::POSIX_FADV_DONTNEED);
+    }
+}
+
+/// Waits at an address while the number there is `expected`; processes that
+/// share the page wait and wake together.
+pub(crate) fn wait(address: *mut u8, expected: u32, timeout: Duration) -> io::Result<Waited> {
+    // The call takes two words of the kernel's, which the C library's structure
+    // is not everywhere.
+    let timeout = [timeout.as_secs() as libc::c_long, timeout.subsec_nanos() as libc::c_long];
+    // SAFETY: reads the timeout, and the number at the address if there is one.
+    let result = check(unsafe {
+        let (number, none) = (libc::SYS_futex, std::ptr::null_mut::<u32>());
+        libc::syscall(number, address, libc::FUTEX_WAIT, expected, timeout.as_ptr(), none, 0)
+            as libc::c_int
+    });
+    match result.map_err(|error| (error.raw_os_error(), error)) {
+        Ok(()) | Err((Some(libc::EAGAIN), _)) => Ok(Waited::Woken),
+        Err((Some(libc::ETIMEDOUT), _)) => Ok(Waited::TimedOut),
+        Err((Some(libc::EINTR), _)) => Ok(Waited::Interrupted),
+        Err((_, error)) => Err(error),
+    }
+}
+
+/// Wakes up to `count` waiters at an address; how many.
+pub(crate) fn wake(address: *mut u8, count: usize) -> usize {
+    let count = i32::try_from(count).unwrap_or(i32::MAX);
+    // SAFETY: only uses the address to tell one place from another.
+    let woken = unsafe { libc::syscall(libc::SYS_futex, address, libc::FUTEX_WAKE, count) };
+    usize::try_from(woken).unwrap_or(0)
+}

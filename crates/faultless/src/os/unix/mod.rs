@@ -26,7 +26,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{FileInfo, Mapping, Request};
+use super::{FileInfo, Mapping, Populated, Request};
 
 /// A file that is only looked at during a call.
 pub(crate) type BorrowedFile<'a> = BorrowedFd<'a>;
@@ -216,6 +216,41 @@ pub(crate) fn unlock(start: *mut u8, len: usize) -> io::Result<()> {
     // SAFETY: as for `lock`.
     check(unsafe { libc::munlock(start.cast(), len) })
 }
+
+/// Says of each page of a range, in the lowest bit of its byte, whether it is in
+/// memory. `start` is that of a page.
+#[cfg(not(target_os = "openbsd"))]
+pub(crate) fn residency(start: *mut u8, len: usize, pages: &mut [u8]) -> io::Result<()> {
+    assert!(len.div_ceil(page_size()) <= pages.len(), "a byte for each page");
+    // SAFETY: there is room for a byte a page; addresses that are not mapped are
+    // an error.
+    check(unsafe { libc::mincore(start.cast(), len, pages.as_mut_ptr().cast()) })
+}
+
+#[cfg(target_os = "openbsd")]
+pub(crate) fn residency(_start: *mut u8, _len: usize, _pages: &mut [u8]) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Reads the pages of a range in and maps them, without a signal if one fails.
+pub(crate) fn populate(start: *mut u8, len: usize) -> io::Result<Populated> {
+    let Some(advice) = advice::POPULATE_READ else {
+        return Ok(Populated::Unsupported);
+    };
+    match advise(start, len, advice) {
+        Ok(()) => Ok(Populated::All),
+        Err(error) => match error.raw_os_error() {
+            Some(libc::EINTR | libc::EAGAIN) => populate(start, len),
+            Some(libc::EFAULT | EHWPOISON) => Ok(Populated::PageFailed),
+            // A kernel before 5.14, or memory of a device.
+            Some(libc::EINVAL | libc::ENOSYS) => Ok(Populated::Unsupported),
+            _ => Err(error),
+        },
+    }
+}
+
+/// Memory that went bad; the crate `libc` has no name for it.
+const EHWPOISON: i32 = 133;
 
 pub(crate) fn protect(mapping: &mut Mapping, protection: i32) -> io::Result<()> {
     // SAFETY: no operation is using the mapping, which is borrowed exclusively.
