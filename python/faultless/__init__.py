@@ -12,10 +12,12 @@ raises `FaultError`.
 from faultless import _signals, mmap
 from faultless._fault import FaultError
 from faultless._install import install, uninstall
-from faultless._native import ensure_guard, open, set_guard, shared, unlink_shared
+from faultless._native import Atomic, Residency, ensure_guard, open, set_guard, shared, unlink_shared
 
 __all__ = [
+    "Atomic",
     "FaultError",
+    "Residency",
     "ensure_guard",
     "install",
     "mmap",

@@ -14,6 +14,7 @@ mod mmap;
 mod open;
 mod shared;
 mod singletons;
+mod target;
 
 use pyo3::prelude::*;
 
@@ -35,6 +36,8 @@ mod _native {
 
     #[pymodule_export]
     use super::{ensure_guard, set_guard};
+    #[pymodule_export]
+    use crate::mmap::{Atomic, Residency};
     #[pymodule_export]
     use crate::open::open;
     #[pymodule_export]

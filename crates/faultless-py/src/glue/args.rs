@@ -35,6 +35,11 @@ impl<'a, 'py> Args<'a, 'py> {
         Self { py, name, args }
     }
 
+    /// The method's name.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.args.len()
     }
@@ -117,6 +122,34 @@ pub(crate) unsafe fn named<'a, 'py>(
 }
 
 impl<'a, 'py> Named<'a, 'py> {
+    /// The arguments of a method in the order of `names`, of which the first
+    /// `positional` may be given by position.
+    pub(crate) fn bind<const N: usize>(
+        &self,
+        args: &Args<'a, 'py>,
+        names: [&str; N],
+        positional: usize,
+    ) -> Outcome<[Option<Arg<'a, 'py>>; N]> {
+        args.count(0, positional)?;
+        let mut bound = [None; N];
+        for (nth, place) in bound.iter_mut().enumerate().take(args.len()) {
+            *place = args.get(nth);
+        }
+        for (given, arg) in &self.0 {
+            let given = given.cast::<pyo3::types::PyString>().map_err(PyErr::from)?.to_cow()?;
+            let name = args.name;
+            let Some(nth) = names.iter().position(|name| *name == given) else {
+                let message = format!("{name}() got an unexpected keyword argument '{given}'");
+                return Err(PyTypeError::new_err(message).into());
+            };
+            if bound[nth].replace(*arg).is_some() {
+                let message = format!("{name}() got multiple values for argument '{given}'");
+                return Err(PyTypeError::new_err(message).into());
+            }
+        }
+        Ok(bound)
+    }
+
     /// The argument `name`, which is the only one that may be given.
     pub(crate) fn only(&self, method: &str, name: &str) -> Outcome<Option<Arg<'a, 'py>>> {
         let mut found = None;

@@ -24,6 +24,8 @@ pub(crate) enum TooLarge {
     Index,
     Type,
     Overflow,
+    /// None: it stands for the nearest that is one.
+    Clamp,
 }
 
 /// An index-like object as `Py_ssize_t`, with the message of indexing.
@@ -57,6 +59,7 @@ fn any_index(object: &Borrowed<'_, '_, PyAny>, too_large: TooLarge) -> Outcome<i
             TooLarge::Index => ffi::PyExc_IndexError,
             TooLarge::Type => ffi::PyExc_TypeError,
             TooLarge::Overflow => ffi::PyExc_OverflowError,
+            TooLarge::Clamp => std::ptr::null_mut(),
         };
         ffi::PyNumber_AsSsize_t(object.as_ptr(), exception)
     };

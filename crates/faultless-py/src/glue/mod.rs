@@ -263,6 +263,11 @@ pub(crate) fn file(fd: c_int) -> Option<File> {
     (fd >= 0).then(|| unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) })
 }
 
+/// The number of a file.
+pub(crate) fn number_of(file: &std::fs::File) -> c_int {
+    std::os::fd::AsRawFd::as_raw_fd(file)
+}
+
 /// The length in bytes of a regular file; `None` for what is none.
 pub(crate) fn regular_size(file: File) -> Option<u64> {
     use std::os::fd::AsRawFd;

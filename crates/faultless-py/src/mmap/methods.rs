@@ -321,9 +321,14 @@ fn readline_anywhere<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
 }
 
 pub(super) fn resize<'py>(mmap: &Mmap, arg: Arg<'_, 'py>) -> Returned<'py> {
-    const EXPORTED: &str = "mmap can't resize with extant buffers exported.";
-    let py = arg.py();
     let size = glue::size(&arg)?;
+    resize_to(arg.py(), mmap, size, false)?;
+    Ok(singletons::none(arg.py()))
+}
+
+/// Makes the map and its file so long. `empty`: whether a map of nothing will do.
+pub(super) fn resize_to(py: Python<'_>, mmap: &Mmap, size: isize, empty: bool) -> Outcome<()> {
+    const EXPORTED: &str = "mmap can't resize with extant buffers exported.";
     let (anonymous, offset, len) = {
         let map = mmap.enter(py)?;
         (map.is_anonymous(), map.file_offset(), map.len())
@@ -343,7 +348,7 @@ pub(super) fn resize<'py>(mmap: &Mmap, arg: Arg<'_, 'py>) -> Returned<'py> {
         .filter(|&size| size as u64 <= isize::MAX as u64 - offset)
         .ok_or_else(|| PyValueError::new_err("new size out of range"))?;
     let resized = mmap.alone(py, EXPORTED, |map| {
-        if size == 0 {
+        if size == 0 && !empty {
             // The standard truncates the file, and only then finds that there
             // is no map of nothing.
             if let Some(file) = map.file() {
@@ -363,7 +368,7 @@ pub(super) fn resize<'py>(mmap: &Mmap, arg: Arg<'_, 'py>) -> Returned<'py> {
         }
         None => errors::os(py, libc::ENOMEM),
     })?;
-    Ok(singletons::none(py))
+    Ok(())
 }
 
 pub(super) fn seek<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {

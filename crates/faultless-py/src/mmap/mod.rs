@@ -7,11 +7,16 @@
 //! that is worth.
 #![allow(unsafe_code)]
 
+mod atomic;
+mod extras;
+mod file;
 mod methods;
 mod new;
+mod pages;
 mod search;
 mod slots;
 mod state;
+mod subsections;
 
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::offset_of;
@@ -21,6 +26,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
+pub(crate) use atomic::Atomic;
+pub(crate) use pages::Residency;
 use state::Mmap;
 
 use crate::glue::{self, Args, Outcome, Output, Returned};
@@ -70,42 +77,52 @@ unsafe fn on_hot<'py, R: Output>(
 /// A method's entry in the table: its name, its function, and its documentation,
 /// which begins with the signature that `inspect` reads.
 macro_rules! method {
-    ($name:literal, $on:ident, $function:ident, NOARGS, $doc:literal) => {{
+    ($name:literal, $on:ident, $function:path, NOARGS, $doc:literal) => {{
         unsafe extern "C" fn call(
             object: *mut ffi::PyObject,
             _: *mut ffi::PyObject,
         ) -> *mut ffi::PyObject {
             // SAFETY: Python calls it as it is declared.
-            unsafe { $on(object, |py, mmap| methods::$function(py, mmap)) }
+            unsafe { $on(object, |py, mmap| $function(py, mmap)) }
         }
         let meth = ffi::PyMethodDefPointer { PyCFunction: call };
         define(concat!($name, "\0"), meth, ffi::METH_NOARGS, $doc)
     }};
-    ($name:literal, $on:ident, $function:ident, SELF, $doc:literal) => {{
+    ($name:literal, $on:ident, $function:path, SELF, $doc:literal) => {{
         unsafe extern "C" fn call(
             object: *mut ffi::PyObject,
             _: *mut ffi::PyObject,
         ) -> *mut ffi::PyObject {
             // SAFETY: Python calls it as it is declared.
-            unsafe {
-                $on(object, |py, mmap| methods::$function(py, mmap, &glue::borrowed(py, object)))
-            }
+            unsafe { $on(object, |py, mmap| $function(py, mmap, &glue::borrowed(py, object))) }
         }
         let meth = ffi::PyMethodDefPointer { PyCFunction: call };
         define(concat!($name, "\0"), meth, ffi::METH_NOARGS, $doc)
     }};
-    ($name:literal, $on:ident, $function:ident, O, $doc:literal) => {{
+    ($name:literal, $on:ident, $function:path, O, $doc:literal) => {{
         unsafe extern "C" fn call(
             object: *mut ffi::PyObject,
             arg: *mut ffi::PyObject,
         ) -> *mut ffi::PyObject {
             // SAFETY: Python calls it as it is declared.
-            unsafe { $on(object, |py, mmap| methods::$function(mmap, glue::borrowed(py, arg))) }
+            unsafe { $on(object, |py, mmap| $function(mmap, glue::borrowed(py, arg))) }
         }
         let meth = ffi::PyMethodDefPointer { PyCFunction: call };
         define(concat!($name, "\0"), meth, ffi::METH_O, $doc)
     }};
-    ($name:literal, $on:ident, $function:ident, FASTCALL, $doc:literal) => {{
+    ($name:literal, $on:ident, $function:path, FASTCALL, $doc:literal) => {{
+        unsafe extern "C" fn call(
+            object: *mut ffi::PyObject,
+            args: *mut *mut ffi::PyObject,
+            count: ffi::Py_ssize_t,
+        ) -> *mut ffi::PyObject {
+            // SAFETY: Python calls it as it is declared.
+            unsafe { $on(object, |py, mmap| $function(mmap, &Args::new(py, $name, args, count))) }
+        }
+        let meth = ffi::PyMethodDefPointer { PyCFunctionFast: call };
+        define(concat!($name, "\0"), meth, ffi::METH_FASTCALL, $doc)
+    }};
+    ($name:literal, $on:ident, $function:path, SELF_FASTCALL, $doc:literal) => {{
         unsafe extern "C" fn call(
             object: *mut ffi::PyObject,
             args: *mut *mut ffi::PyObject,
@@ -113,13 +130,16 @@ macro_rules! method {
         ) -> *mut ffi::PyObject {
             // SAFETY: Python calls it as it is declared.
             unsafe {
-                $on(object, |py, mmap| methods::$function(mmap, &Args::new(py, $name, args, count)))
+                $on(object, |py, mmap| {
+                    let args = Args::new(py, $name, args, count);
+                    $function(mmap, &glue::borrowed(py, object), &args)
+                })
             }
         }
         let meth = ffi::PyMethodDefPointer { PyCFunctionFast: call };
         define(concat!($name, "\0"), meth, ffi::METH_FASTCALL, $doc)
     }};
-    ($name:literal, $on:ident, $function:ident, KEYWORDS, $doc:literal) => {{
+    ($name:literal, $on:ident, $function:path, KEYWORDS, $doc:literal) => {{
         unsafe extern "C" fn call(
             object: *mut ffi::PyObject,
             args: *const *mut ffi::PyObject,
@@ -130,7 +150,7 @@ macro_rules! method {
             unsafe {
                 $on(object, |py, mmap| {
                     let named = glue::named(py, args, count, names);
-                    methods::$function(mmap, &Args::new(py, $name, args, count), &named)
+                    $function(mmap, &Args::new(py, $name, args, count), &named)
                 })
             }
         }
@@ -151,10 +171,10 @@ const fn define(
 
 /// An attribute that is computed.
 macro_rules! getter {
-    ($name:literal, $on:ident, $function:ident, $doc:literal) => {{
+    ($name:literal, $on:ident, $function:path, $doc:literal) => {{
         unsafe extern "C" fn get(object: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
             // SAFETY: Python calls it as it is declared.
-            unsafe { $on(object, |py, mmap| methods::$function(py, mmap)) }
+            unsafe { $on(object, |py, mmap| $function(py, mmap)) }
         }
         ffi::PyGetSetDef {
             name: concat!($name, "\0").as_ptr().cast(),
@@ -166,7 +186,11 @@ macro_rules! getter {
     }};
 }
 
-fn methods_table() -> Vec<ffi::PyMethodDef> {
+use method;
+
+/// Those that the standard's class has.
+fn standard_methods() -> Vec<ffi::PyMethodDef> {
+    use methods::*;
     vec![
         method!(
             "close",
@@ -321,13 +345,22 @@ fn methods_table() -> Vec<ffi::PyMethodDef> {
             FASTCALL,
             c"__exit__($self, exc_type, exc_value, traceback, /)\n--\n\n"
         ),
-        // SAFETY: all null is what ends the table.
-        unsafe { std::mem::zeroed() },
     ]
 }
 
+fn methods_table() -> Vec<ffi::PyMethodDef> {
+    let mut table = standard_methods();
+    table.extend(extras::methods());
+    // SAFETY: all null is what ends the table.
+    table.push(unsafe { std::mem::zeroed() });
+    table
+}
+
 fn getters_table() -> Vec<ffi::PyGetSetDef> {
+    use methods::*;
     vec![
+        getter!("mode", on, file::mode, c"'rb', or 'rb+' if the map can be written."),
+        getter!("name", on, file::name, c"The path of the map's file, or None."),
         getter!("closed", on_hot, closed, c"Whether the map is closed."),
         getter!(
             "fault",

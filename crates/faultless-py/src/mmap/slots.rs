@@ -312,7 +312,7 @@ unsafe extern "C" fn get_buffer(
                 mmap.look_after_guard();
             }
             let memory = (map.as_mut_ptr(), map.len());
-            let readonly = mmap.access == ACCESS_READ;
+            let readonly = mmap.access == ACCESS_READ || !map.is_writable();
             glue::fill_buffer(view, object, memory, readonly, flags)?;
             mmap.export(1);
             Ok(())

@@ -1,0 +1,195 @@
+//! The table of the methods that the standard's class has not.
+
+use pyo3::exceptions::PyTypeError;
+
+use super::*;
+
+/// An object of the class that another object needs.
+pub(super) struct Owner(Py<PyAny>);
+
+impl Owner {
+    pub(super) fn new(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        if object.is_instance(class(object.py())?)? {
+            Ok(Self(object.clone().unbind()))
+        } else {
+            Err(PyTypeError::new_err("it must be an mmap"))
+        }
+    }
+
+    pub(super) fn object(&self) -> &Py<PyAny> {
+        &self.0
+    }
+
+    pub(super) fn mmap<'a>(&'a self, _: Python<'a>) -> &'a Mmap {
+        // SAFETY: it is of the class, and lives while this does.
+        unsafe { state(self.0.as_ptr()) }
+    }
+}
+
+pub(super) fn methods() -> Vec<ffi::PyMethodDef> {
+    vec![
+        method!(
+            "readable",
+            on,
+            file::readable,
+            NOARGS,
+            c"readable($self, /)\n--\n\nWhether the map can be read."
+        ),
+        method!(
+            "writable",
+            on,
+            file::writable,
+            NOARGS,
+            c"writable($self, /)\n--\n\nWhether the map can be written."
+        ),
+        method!("isatty", on, file::isatty, NOARGS, c"isatty($self, /)\n--\n\nFalse."),
+        method!(
+            "fileno",
+            on,
+            file::fileno,
+            NOARGS,
+            c"fileno($self, /)\n--\n\n\
+            The descriptor of the file that the map keeps.\n\n\
+            Its position is not the map's. OSError if the map keeps no file."
+        ),
+        method!(
+            "readinto",
+            on,
+            file::readinto,
+            O,
+            c"readinto($self, buffer, /)\n--\n\n\
+            Read bytes from the position on into a buffer, and return how many."
+        ),
+        method!(
+            "readlines",
+            on,
+            file::readlines,
+            FASTCALL,
+            c"readlines($self, hint=-1, /)\n--\n\n\
+            The lines from the position on: all, or until they have `hint` bytes."
+        ),
+        method!(
+            "writelines",
+            on,
+            file::writelines,
+            O,
+            c"writelines($self, lines, /)\n--\n\n\
+            Write one after the other at the position. No newlines are added."
+        ),
+        method!(
+            "truncate",
+            on,
+            file::truncate,
+            FASTCALL,
+            c"truncate($self, size=None, /)\n--\n\n\
+            Make the map and its file `size` bytes long, or as long as the position.\n\n\
+            Returns the size. The position stays; else it is as resize()."
+        ),
+        method!(
+            "count",
+            on,
+            subsections::count,
+            KEYWORDS,
+            c"count($self, /, sub, start=0, end=None)\n--\n\n\
+            How often `sub` stands in start:end, without overlaps, as for bytes."
+        ),
+        method!(
+            "index",
+            on,
+            subsections::index,
+            KEYWORDS,
+            c"index($self, /, sub, start=0, end=None)\n--\n\n\
+            Offset of the first place of `sub` in start:end; ValueError if there is none.\n\n\
+            As for bytes: find() begins at the position, this does not."
+        ),
+        method!(
+            "rindex",
+            on,
+            subsections::rindex,
+            KEYWORDS,
+            c"rindex($self, /, sub, start=0, end=None)\n--\n\n\
+            Offset of the last place of `sub` in start:end; ValueError if there is none."
+        ),
+        method!(
+            "startswith",
+            on,
+            subsections::startswith,
+            KEYWORDS,
+            c"startswith($self, /, prefix, start=0, end=None)\n--\n\n\
+            Whether start:end begins with a prefix, or with one of a tuple of them."
+        ),
+        method!(
+            "endswith",
+            on,
+            subsections::endswith,
+            KEYWORDS,
+            c"endswith($self, /, suffix, start=0, end=None)\n--\n\n\
+            Whether start:end ends with a suffix, or with one of a tuple of them."
+        ),
+        method!(
+            "residency",
+            on,
+            pages::residency,
+            KEYWORDS,
+            c"residency($self, /, start=0, length=None)\n--\n\n\
+            Which pages of a range, in bytes, are in memory.\n\n\
+            PermissionError if the system does not tell: who neither owns the file nor may\n\
+            write it would only hear that everything is."
+        ),
+        method!(
+            "prefetch",
+            on,
+            pages::prefetch,
+            KEYWORDS,
+            c"prefetch($self, /, start=0, length=None, *, progress=None)\n--\n\n\
+            Bring a range, in bytes, into memory, and wait until all of it is there.\n\n\
+            `progress` is called with the bytes done and the bytes in all. FaultError for a\n\
+            page that cannot be read. Other threads run meanwhile; Ctrl-C ends it."
+        ),
+        method!(
+            "evict",
+            on,
+            pages::evict,
+            KEYWORDS,
+            c"evict($self, /, start=0, length=None)\n--\n\n\
+            Write changes to the file and ask the system to take a range out of memory.\n\n\
+            No byte changes. What cannot be taken out stays: residency() tells."
+        ),
+        method!(
+            "lock",
+            on,
+            pages::lock,
+            KEYWORDS,
+            c"lock($self, /, start=0, length=None)\n--\n\n\
+            Bring a range, in bytes, into memory and keep it there.\n\n\
+            OSError past the limit of locked memory (RLIMIT_MEMLOCK). See mlock(2)."
+        ),
+        method!(
+            "unlock",
+            on,
+            pages::unlock,
+            KEYWORDS,
+            c"unlock($self, /, start=0, length=None)\n--\n\n\
+            Let the system take a locked range, in bytes, out of memory again."
+        ),
+        method!(
+            "atomic",
+            on,
+            atomic::atomic,
+            SELF_FASTCALL,
+            c"atomic($self, kind, offset, /)\n--\n\n\
+            The number at `offset`, in bytes, for atomic access: 'u64', 'i64', 'u32', 'i32'.\n\n\
+            ValueError if its place is not a multiple of its size, IndexError past the end."
+        ),
+        method!(
+            "protect",
+            on,
+            pages::protect,
+            O,
+            c"protect($self, prot, /)\n--\n\n\
+            Change which accesses the pages allow: PROT_READ, PROT_WRITE, PROT_EXEC, 0.\n\n\
+            What they no longer allow is a TypeError. BufferError if a memoryview or an\n\
+            array still looks at the memory."
+        ),
+    ]
+}

@@ -1,0 +1,171 @@
+//! Methods about the pages of a map: which are in memory, bringing them there,
+//! keeping them there, letting them go, and what they allow.
+#![deny(unsafe_code)]
+
+use std::ops::Range;
+
+use faultless::Protection;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+
+use super::methods::check_writable;
+use super::state::{LONG, Mmap};
+use crate::errors;
+use crate::glue::{self, Arg, Args, Named, Outcome, Returned};
+use crate::singletons;
+
+/// How many bytes are brought in between two looks for signals.
+const PART: usize = 32 << 20;
+
+/// Which pages of a range of a map were in memory when `mmap.residency` looked.
+#[pyclass(frozen, module = "faultless")]
+pub(crate) struct Residency(faultless::Residency);
+
+#[pymethods]
+impl Residency {
+    /// How many pages the range has, whole or in part.
+    #[getter]
+    fn pages(&self) -> usize {
+        self.0.pages()
+    }
+
+    /// How many of them were in memory.
+    #[getter]
+    fn resident(&self) -> usize {
+        self.0.resident()
+    }
+
+    /// The size of a page, in bytes.
+    #[getter]
+    fn page_size(&self) -> usize {
+        self.0.page_size()
+    }
+
+    /// The parts of the range that were in memory: (start, end) in bytes of the map.
+    fn ranges(&self) -> Vec<(usize, usize)> {
+        self.0.ranges().map(|range| (range.start, range.end)).collect()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Residency: {}>", self.0)
+    }
+}
+
+/// The range that `start` and `length` mean, as they were given.
+fn range(
+    py: Python<'_>,
+    mmap: &Mmap,
+    start: Option<Arg<'_, '_>>,
+    length: Option<Arg<'_, '_>>,
+) -> Outcome<Range<usize>> {
+    let start = start.map_or(Ok(0), |arg| glue::size(&arg))?;
+    let length = length.filter(|arg| !glue::is_none(arg));
+    let length = length.map(|arg| glue::size(&arg)).transpose()?;
+    let len = mmap.enter(py)?.len();
+    let start = usize::try_from(start).ok().filter(|&start| start <= len);
+    let start = start.ok_or_else(|| PyValueError::new_err("start is outside the map"))?;
+    let length = length.map_or(Some(len - start), |length| {
+        usize::try_from(length).ok().filter(|&length| length <= len - start)
+    });
+    let length = length.ok_or_else(|| PyValueError::new_err("length reaches outside the map"))?;
+    Ok(start..start + length)
+}
+
+/// Runs `work` on the range that the arguments mean, detached.
+fn on_range<'py, R: Send>(
+    mmap: &Mmap,
+    args: &Args<'_, 'py>,
+    named: &Named<'_, 'py>,
+    work: impl FnOnce(&faultless::Map, Range<usize>) -> Result<R, faultless::Error> + Send,
+) -> Outcome<R> {
+    let py = args.py;
+    let [start, length] = named.bind(args, ["start", "length"], 2)?;
+    let range = range(py, mmap, start, length)?;
+    mmap.run(py, LONG, |map| work(map, range))?.map_err(errors::raised)
+}
+
+pub(super) fn residency<'py>(
+    mmap: &Mmap,
+    args: &Args<'_, 'py>,
+    named: &Named<'_, 'py>,
+) -> Returned<'py> {
+    let found = on_range(mmap, args, named, |map, range| map.residency(range))?;
+    Ok(Bound::new(args.py, Residency(found))?.into_any())
+}
+
+pub(super) fn prefetch<'py>(
+    mmap: &Mmap,
+    args: &Args<'_, 'py>,
+    named: &Named<'_, 'py>,
+) -> Returned<'py> {
+    let py = args.py;
+    let [start, length, progress] = named.bind(args, ["start", "length", "progress"], 2)?;
+    let progress = progress.filter(|arg| !glue::is_none(arg));
+    if progress.is_some_and(|progress| !progress.is_callable()) {
+        return Err(PyTypeError::new_err("progress must be callable, or None").into());
+    }
+    let Range { start, end } = range(py, mmap, start, length)?;
+    // In parts, between which nothing is in use: `progress` and the handlers of
+    // signals may close the map.
+    let mut done = start;
+    loop {
+        let part = done..end.min(done + PART);
+        done = part.end;
+        mmap.run(py, LONG, |map| map.prefetch(part))?.map_err(errors::raised)?;
+        py.check_signals()?;
+        if let Some(progress) = progress {
+            progress.call1((done - start, end - start))?;
+        }
+        if done == end {
+            return Ok(singletons::none(py));
+        }
+    }
+}
+
+pub(super) fn evict<'py>(
+    mmap: &Mmap,
+    args: &Args<'_, 'py>,
+    named: &Named<'_, 'py>,
+) -> Returned<'py> {
+    on_range(mmap, args, named, |map, range| map.evict(range))?;
+    Ok(singletons::none(args.py))
+}
+
+pub(super) fn lock<'py>(
+    mmap: &Mmap,
+    args: &Args<'_, 'py>,
+    named: &Named<'_, 'py>,
+) -> Returned<'py> {
+    on_range(mmap, args, named, |map, range| map.lock(range))?;
+    Ok(singletons::none(args.py))
+}
+
+pub(super) fn unlock<'py>(
+    mmap: &Mmap,
+    args: &Args<'_, 'py>,
+    named: &Named<'_, 'py>,
+) -> Returned<'py> {
+    on_range(mmap, args, named, |map, range| map.unlock(range))?;
+    Ok(singletons::none(args.py))
+}
+
+pub(super) fn protect<'py>(mmap: &Mmap, arg: Arg<'_, 'py>) -> Returned<'py> {
+    // Whoever has the memory would be ended by a signal at his next access.
+    const EXPORTED: &str = "mmap can't change its protection with extant buffers exported.";
+    let py = arg.py();
+    let wanted = glue::int(&arg)?;
+    drop(mmap.enter(py)?);
+    let known = Protection::READ | Protection::WRITE | Protection::EXECUTE;
+    if wanted & !known.raw() != 0 {
+        return Err(
+            PyValueError::new_err("prot must be made of PROT_READ, PROT_WRITE, PROT_EXEC").into()
+        );
+    }
+    let wanted = Protection::from_raw(wanted);
+    if wanted.contains(Protection::WRITE) {
+        check_writable(mmap)?;
+    }
+    let done = mmap.alone(py, EXPORTED, |map| map.protect(wanted))?;
+    done.map_err(errors::raised)?;
+    Ok(singletons::none(py))
+}
