@@ -7,12 +7,13 @@ shift
 binary=$(basename "$program")
 binary=${binary%-*}
 emulator=$FAULTLESS_TEST_EMULATOR
+kind=${emulator##*/}
 
 left_out=()
 while read -r where test why; do
     case $where in
     '' | '#'*) continue ;;
-    qemu | "${emulator##*/}") ;;
+    "$kind" | "${kind%%-*}") ;;
     *) continue ;;
     esac
     # The name in the list is a pattern.

@@ -67,17 +67,30 @@ if sys.platform == "darwin":
 
 @disjoint_base
 class mmap:
-    def __new__(
-        cls,
-        fileno: int,
-        length: SupportsIndex,
-        flags: int = ...,
-        prot: int = ...,
-        access: int = ...,
-        offset: int = ...,
-        *,
-        trackfd: bool = True,
-    ) -> Self: ...
+    if sys.platform == "win32":
+        def __new__(
+            cls,
+            fileno: int,
+            length: SupportsIndex,
+            tagname: str | None = None,
+            access: int = ...,
+            offset: SupportsIndex = ...,
+            *,
+            trackfd: bool = True,
+        ) -> Self: ...
+    else:
+        def __new__(
+            cls,
+            fileno: int,
+            length: SupportsIndex,
+            flags: int = ...,
+            prot: int = ...,
+            access: int = ...,
+            offset: int = ...,
+            *,
+            trackfd: bool = True,
+        ) -> Self: ...
+
     @property
     def closed(self) -> bool: ...
     @property
@@ -106,7 +119,8 @@ class mmap:
         threads: SupportsIndex = 1,
     ) -> int: ...
     def flush(self, offset: SupportsIndex = 0, size: SupportsIndex = -1, /, *, flags: int = 0) -> None: ...
-    def madvise(self, option: int, start: SupportsIndex = 0, length: SupportsIndex | None = None, /) -> None: ...
+    if sys.platform != "win32":
+        def madvise(self, option: int, start: SupportsIndex = 0, length: SupportsIndex | None = None, /) -> None: ...
     def move(self, dest: SupportsIndex, src: SupportsIndex, count: SupportsIndex, /) -> None: ...
     def read(self, n: SupportsIndex | None = None, /) -> bytes: ...
     def read_byte(self) -> int: ...

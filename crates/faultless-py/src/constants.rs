@@ -10,6 +10,7 @@ pub(crate) const ACCESS_COPY: i32 = 3;
 macro_rules! constants {
     ($($system:meta => $($name:ident)*;)*) => {
         /// Adds what this system has of `PROT_*`, `MAP_*`, `MS_*` and `MADV_*`.
+        #[cfg_attr(windows, expect(unused_variables, reason = "it has none of them"))]
         fn add_system(module: &Bound<'_, PyModule>) -> PyResult<()> {
             $($(
                 #[cfg($system)]

@@ -5,7 +5,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
-use crate::glue::{self, Raised};
+use crate::glue::Raised;
+use crate::system;
 
 /// `mmap closed or invalid`: every method of a closed map.
 #[cold]
@@ -18,7 +19,7 @@ pub(crate) fn closed() -> Raised {
 /// some numbers, its own class.
 #[cold]
 pub(crate) fn os(py: Python<'_>, errno: i32) -> PyErr {
-    glue::os_error(py, errno)
+    system::os_error(py, errno)
 }
 
 /// An error of an operation on an open map.

@@ -12,11 +12,14 @@ pub(crate) fn count() -> u32 {
     FORKS.load(Relaxed)
 }
 
-/// Begins to count, once for the process.
+/// Begins to count, once for the process. On Windows none forks.
 pub(crate) fn watch() {
-    extern "C" fn forked() {
-        FORKS.fetch_add(1, Relaxed);
+    #[cfg(unix)]
+    {
+        extern "C" fn forked() {
+            FORKS.fetch_add(1, Relaxed);
+        }
+        // SAFETY: the function may run in a child process at any time.
+        unsafe { libc::pthread_atfork(None, None, Some(forked)) };
     }
-    // SAFETY: the function may run in a child process at any time.
-    unsafe { libc::pthread_atfork(None, None, Some(forked)) };
 }

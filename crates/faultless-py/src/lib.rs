@@ -14,6 +14,9 @@ mod mmap;
 mod open;
 mod shared;
 mod singletons;
+#[cfg_attr(unix, path = "system/unix.rs")]
+#[cfg_attr(windows, path = "system/windows.rs")]
+mod system;
 mod target;
 
 use pyo3::prelude::*;

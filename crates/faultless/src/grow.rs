@@ -61,7 +61,7 @@ impl MapOptions {
     /// * [`InvalidInput`](ErrorKind::InvalidInput): the map is read-only or
     ///   copy-on-write, or does not [keep](Self::keep_file) its file.
     /// * [`Unsupported`](ErrorKind::Unsupported): shared anonymous memory cannot
-    ///   grow.
+    ///   grow; on Windows files cannot, either.
     /// * [`OutOfRange`](ErrorKind::OutOfRange): no file or address space has that
     ///   many bytes.
     /// * [`Os`](ErrorKind::Os): `ENOMEM`, where the limit of the process
@@ -88,7 +88,11 @@ impl MapOptions {
         layout: &mut Layout,
         file: Option<BorrowedFile<'_>>,
     ) -> Result<Mapping> {
-        let Some(reserved) = self.reserve else { return layout.map(file) };
+        let Some(reserved) = self.reserve else { return self.mapping_of(layout, file) };
+        if file.is_some() && !os::MAPS_BEYOND_FILES {
+            let message = "this system maps no file beyond its end, to grow into";
+            return Err(Error::new(ErrorKind::Unsupported, "map", message));
+        }
         let Placement { file_offset, lead, .. } = layout.placement;
         let limit = reserved.max(layout.len);
         let mut placement = Placement::new(file_offset + lead as u64, limit, layout.page)?;

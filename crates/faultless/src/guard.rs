@@ -73,7 +73,7 @@ impl Guard {
             last_page: usize::MAX,
             last_page_in_file: 0,
         };
-        if !needed || !guard_is_on() || !os::guard::install() {
+        if !needed || !guard_is_on() || !os::guard::install() || !os::guard::covers(mapping) {
             return guard;
         }
         if let Some((index, slot)) = REGISTRY.claim() {

@@ -62,6 +62,7 @@ mod os;
 mod parallel;
 mod range;
 mod raw;
+#[cfg_attr(not(unix), allow(dead_code, reason = "only signal handlers need all of it"))]
 mod registry;
 mod residency;
 mod resize;

@@ -100,7 +100,8 @@ impl Layout {
             }
         }
         mapped.map_err(|error| {
-            Error::os("map", format!("the system cannot map {} bytes", self.len), error)
+            let why = os::explain(&error);
+            Error::os("map", format!("the system cannot map {} bytes{why}", self.len), error)
         })
     }
 
@@ -112,6 +113,23 @@ impl Layout {
             flags: self.flags,
             name: None,
         }
+    }
+
+    /// Maps what is there by a name, or what is made by it.
+    #[cfg(windows)]
+    pub(crate) fn map_named(
+        &self,
+        file: Option<BorrowedFile<'_>>,
+        name: os::Name<'_>,
+    ) -> Result<Mapping> {
+        let len = self.len;
+        if len == 0 {
+            return Err(Error::new(ErrorKind::InvalidInput, "map", "no bytes can have a name"));
+        }
+        let text = name.text;
+        os::map(&Request { name: Some(name), ..self.request() }, file).map_err(|error| {
+            Error::os("map", format!("cannot map {len} bytes by the name {text:?}"), error)
+        })
     }
 
     pub(crate) fn anonymous(&self) -> bool {
@@ -400,7 +418,8 @@ impl Map {
     /// go to a file have nothing to write, and succeed.
     ///
     /// What is on disk after success, and what metadata, is said in msync(2):
-    /// the data, as after `fdatasync`.
+    /// the data, as after `fdatasync`. On Windows it is what `FlushViewOfFile`
+    /// writes, and the rest is for a [durable](Flush::durable) flush.
     ///
     /// # Errors
     /// * [`OutOfRange`](ErrorKind::OutOfRange): the range is not inside the map.
@@ -444,7 +463,8 @@ impl Map {
     /// * [`OutOfRange`](ErrorKind::OutOfRange): the range is not inside the map.
     /// * [`Fault`](ErrorKind::Fault): a page of the range failed.
     /// * [`Os`](ErrorKind::Os): `ENOMEM` or `EPERM` past the limit of locked
-    ///   memory (`RLIMIT_MEMLOCK`).
+    ///   memory (`RLIMIT_MEMLOCK`). Windows bounds it by the process's working
+    ///   set (`ERROR_WORKING_SET_QUOTA`), which is made larger first.
     ///
     /// See [mlock(2)](https://man7.org/linux/man-pages/man2/mlock.2.html).
     ///
@@ -609,8 +629,8 @@ impl Flush {
 
     /// Also make the device write what it keeps in a memory of its own, so that
     /// the bytes outlive a loss of power. Linux does this for [`SYNC`](Self::SYNC)
-    /// already. macOS does not, because it takes long: there it is
-    /// `fcntl(F_FULLFSYNC)`. The whole file is written, whatever the range.
+    /// already. Others do not, because it takes long: on macOS it is
+    /// `fcntl(F_FULLFSYNC)`, on Windows `FlushFileBuffers`. The whole file is written, whatever the range.
     ///
     /// It needs the map's file: [`NoFile`](ErrorKind::NoFile) if that was not
     /// [kept](MapOptions::keep_file).

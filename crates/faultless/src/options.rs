@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::{Fallback, Layout, Map};
-use crate::os::{self, BorrowedFile};
+use crate::os::{self, BorrowedFile, Mapping};
 use crate::range::Placement;
 use crate::shared::Create;
 
@@ -120,6 +120,7 @@ pub enum HugePages {
     Transparent,
     /// Take pages of the system's default huge size from its reserved pool
     /// (`MAP_HUGETLB`). Anonymous memory only, and an error if the pool is empty.
+    /// Windows: large pages, an error without the privilege to lock pages.
     Default,
     /// Take pages of `1 << n` bytes from the reserved pool.
     Shift(u32),
@@ -154,6 +155,9 @@ pub struct MapOptions {
     raw_flags: Option<i32>,
     pub(crate) name: Option<(String, Create)>,
     pub(crate) reserve: Option<usize>,
+    extend: bool,
+    #[cfg(windows)]
+    tag_name: Option<String>,
 }
 
 impl Default for MapOptions {
@@ -188,6 +192,9 @@ impl MapOptions {
             raw_flags: None,
             name: None,
             reserve: None,
+            extend: false,
+            #[cfg(windows)]
+            tag_name: None,
         }
     }
 
@@ -282,6 +289,24 @@ impl MapOptions {
         self
     }
 
+    /// Whether a file that ends before the map would is first made longer, if
+    /// the map is to [write](Access::Write) to it. By default that is an error.
+    /// The new bytes are zeros, and allocated unless [`sparse`](Self::sparse).
+    ///
+    /// ```
+    /// use faultless::{Access, MapOptions};
+    /// # let file = tempfile::NamedTempFile::new()?;
+    /// std::fs::write(file.path(), b"12345")?;
+    /// let map = MapOptions::new().access(Access::Write).extend(true).len(7).open(file.path())?;
+    /// assert_eq!(map.to_vec(..)?, b"12345\0\0");
+    /// assert_eq!(std::fs::metadata(file.path())?.len(), 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn extend(&mut self, extend: bool) -> &mut Self {
+        self.extend = extend;
+        self
+    }
+
     /// Whether the pages are read in before the map is returned
     /// (`MAP_POPULATE`). By default each is read at its first use. No effect
     /// on systems that cannot.
@@ -366,6 +391,30 @@ impl MapOptions {
     #[cfg(unix)]
     pub fn raw_flags(&mut self, flags: i32) -> &mut Self {
         self.raw_flags = Some(flags);
+        self
+    }
+
+    /// The name of the section that the map is a view of, which other processes
+    /// map the same memory by. If there is a section of this name the map is of
+    /// that one, whatever file it belongs to; else one is made. By default the
+    /// section has no name. Windows only; a map of a file that has one cannot be
+    /// [resized](Map::resize) and is not [guarded](Map::is_guarded), because the
+    /// section that is there may be of another file. Memory can be resized while
+    /// nobody else has it mapped.
+    ///
+    /// See [CreateFileMapping](https://learn.microsoft.com/windows/win32/api/memoryapi/nf-memoryapi-createfilemappingw).
+    ///
+    /// ```
+    /// let mut options = faultless::MapOptions::new();
+    /// options.len(8).tag_name("shared by two");
+    /// let (one, other) = (options.map_anonymous()?, options.map_anonymous()?);
+    /// one.set(3, 7)?;
+    /// assert_eq!(other.get(3)?, 7);
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
+    #[cfg(windows)]
+    pub fn tag_name(&mut self, name: impl Into<String>) -> &mut Self {
+        self.tag_name = Some(name.into());
         self
     }
 
@@ -558,7 +607,7 @@ impl MapOptions {
 
     pub(crate) fn anonymous_layout(&self, len: usize) -> Result<Layout> {
         let protection = self.protection.unwrap_or(Protection::READ | Protection::WRITE);
-        let kind = if self.shared { os::SHARED } else { os::PRIVATE };
+        let kind = if self.is_shared() { os::SHARED } else { os::PRIVATE };
         if self.reserve.is_some() && self.shared {
             let message = "shared anonymous memory cannot grow";
             return Err(Error::new(ErrorKind::Unsupported, "map", message));
@@ -577,14 +626,42 @@ impl MapOptions {
         })
     }
 
+    fn is_shared(&self) -> bool {
+        #[cfg(windows)]
+        if self.tag_name.is_some() {
+            return true;
+        }
+        self.shared
+    }
+
+    pub(crate) fn mapping_of(
+        &self,
+        layout: &mut Layout,
+        file: Option<BorrowedFile<'_>>,
+    ) -> Result<Mapping> {
+        #[cfg(windows)]
+        if let Some(text) = &self.tag_name {
+            let create = Create::IfMissing;
+            let name = os::Name { text, create, len: Some(layout.len), sparse: self.sparse };
+            return layout.map_named(file, name);
+        }
+        layout.map(file)
+    }
+
     /// Checks the options against the file.
     fn layout_in(&self, file: BorrowedFile<'_>) -> Result<Layout> {
         let info = os::file_info(file)
             .map_err(|error| Error::os("map", "cannot ask the file for its length", error))?;
         let len = match self.len {
             Some(len) if info.regular => {
-                if self.offset.checked_add(len as u64).is_none_or(|end| end > info.len) {
-                    return Err(past_end(self.offset, Some(len), info.len));
+                match self.offset.checked_add(len as u64) {
+                    Some(end) if end <= info.len => {}
+                    Some(end) if self.extend && self.access == Access::Write => {
+                        // What no map has is refused before the file grows.
+                        Placement::new(self.offset, len, os::allocation_granularity())?;
+                        self.extend_file(file, info.len, end)?;
+                    }
+                    _ => return Err(past_end(self.offset, Some(len), info.len)),
                 }
                 len
             }
@@ -625,6 +702,14 @@ impl MapOptions {
                 Fallback::Refused
             },
         })
+    }
+
+    fn extend_file(&self, file: BorrowedFile<'_>, from: u64, to: u64) -> Result<()> {
+        os::duplicate(file)
+            .and_then(|file| os::set_file_len(&file, from, to, !self.sparse))
+            .map_err(|error| {
+                Error::os("map", format!("cannot make the file {to} bytes long"), error)
+            })
     }
 
     /// The flags for a map of a file.

@@ -1,5 +1,7 @@
 //! Growing and shrinking a map with its file.
 
+use std::convert::Infallible;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::{Layout, Map};
 use crate::os::{self, Mapping};
@@ -23,7 +25,10 @@ impl Map {
     ///   grow.
     /// * [`OutOfRange`](ErrorKind::OutOfRange): no file or address space has that
     ///   many bytes.
-    /// * [`Os`](ErrorKind::Os): `ENOSPC`, `EFBIG`, `ENOMEM` …
+    /// * [`Os`](ErrorKind::Os): `ENOSPC`, `EFBIG`, `ENOMEM` … Windows does not
+    ///   shorten a file while another map has it (`ERROR_USER_MAPPED_FILE`). The
+    ///   map itself is unmapped meanwhile; should mapping it again fail, it is
+    ///   empty.
     ///
     /// See [ftruncate(2)](https://man7.org/linux/man-pages/man2/ftruncate.2.html),
     /// [fallocate(2)](https://man7.org/linux/man-pages/man2/fallocate.2.html),
@@ -43,7 +48,7 @@ impl Map {
     pub fn resize(&mut self, len: usize) -> Result<()> {
         let from = self.layout;
         if from.anonymous() {
-            if from.shared() && len > self.len() {
+            if from.shared() && len > self.len() && !os::is_named(&self.mapping) {
                 let message = "shared anonymous memory cannot grow";
                 return Err(Error::new(ErrorKind::Unsupported, "resize", message));
             }
@@ -54,6 +59,10 @@ impl Map {
                 return Err(Error::new(ErrorKind::Access, "resize", message));
             }
             self.kept_file("resize")?;
+            if os::is_named(&self.mapping) {
+                let message = "a map of a file by a name cannot be resized";
+                return Err(Error::new(ErrorKind::Unsupported, "resize", message));
+            }
         }
         if self.room.is_some() {
             return self.resize_in_place(len);
@@ -76,12 +85,46 @@ impl Map {
             }
             return remapped;
         }
+        if !os::CUTS_MAPPED_FILES {
+            return self.cut_unmapped(to, old, end);
+        }
         // The file's end is cut off last, when nothing else can fail.
         self.remap(to)?;
         let cut = self.set_file_len("resize", old, end);
         if cut.is_err() {
             let _ = self.remap(from);
         }
+        cut
+    }
+
+    /// Shrinks a map whose file cannot be cut while it is mapped: meanwhile the
+    /// map is gone. If the file cannot be cut, because somebody else maps it,
+    /// the map comes back as it was.
+    fn cut_unmapped(&mut self, mut to: Layout, old_end: u64, end: u64) -> Result<()> {
+        let from = self.layout;
+        let empty = Placement::new(self.file_offset(), 0, from.page)?;
+        let empty = Layout { placement: empty, len: 0, ..from };
+        self.guard.mend();
+        let old = std::mem::replace(&mut self.mapping, Mapping::empty());
+        let file = self.file.as_ref();
+        let mut cut = Ok(());
+        let made: Result<_, Infallible> = self.guard.replace(file, || {
+            drop(old);
+            // What cannot be mapped is found out before the file is cut.
+            let trial = to.map(file.map(os::borrow)).map(drop);
+            cut = trial.and_then(|()| self.set_file_len("resize", old_end, end));
+            let mut wanted = if cut.is_ok() { to } else { from };
+            Ok(match wanted.map(file.map(os::borrow)) {
+                Ok(mapping) => (wanted, mapping),
+                // There is nothing to go back to.
+                Err(error) => {
+                    cut = Err(error);
+                    (empty, Mapping::empty())
+                }
+            })
+        });
+        let Ok((layout, mapping)) = made;
+        self.settle(layout, mapping);
         cut
     }
 
@@ -106,6 +149,10 @@ impl Map {
             if whole && from.len != 0 && to.len != 0 {
                 match os::remap(old, &to.request(), to.page, file.map(os::borrow)) {
                     Ok(new) => return Ok((to, new)),
+                    Err((back, error)) if os::is_named(&back) => {
+                        let message = "cannot make the named memory anew";
+                        return Err((Error::os("resize", message, error), back));
+                    }
                     // Not in one call; or not across pages that were advised
                     // or locked apart.
                     Err((back, _)) => old = back,

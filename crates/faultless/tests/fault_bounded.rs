@@ -8,9 +8,10 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::Ordering;
 
+use fault_support::areas::areas;
 use fault_support::child::in_child;
 use fault_support::signals::{COUNT, count_signals};
-use fault_support::{areas, assert_truncated, fault_of, page, raw_get};
+use fault_support::{assert_truncated, fault_of, page, raw_get};
 use faultless::{Access, Map, MapOptions};
 
 fn signals() -> usize {

@@ -1,7 +1,6 @@
 //! What a fault leaves behind: the error, what raw memory shows, healing, and
 //! kinds of maps.
 #![allow(clippy::unwrap_used)]
-#![cfg(unix)]
 
 mod fault_support;
 
@@ -9,10 +8,11 @@ use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
+use fault_support::areas::areas;
 use fault_support::child::in_child;
 use fault_support::{
-    PatternFile, Stop, areas, assert_truncated, assert_truncated_in, fault_of, page, pattern,
-    pattern_of, raw_get, raw_set,
+    PatternFile, Stop, assert_truncated, assert_truncated_in, fault_of, page, pattern, pattern_of,
+    raw_get, raw_set,
 };
 use faultless::{Access, Advice, ErrorKind, Fault, FaultReason, Map, MapOptions};
 
@@ -232,6 +232,7 @@ fn copying_inside_the_map_never_stores_the_zeros_of_lost_pages() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "a copy-on-write view is replaced as a whole")]
 fn private_changes_before_the_cut_survive() {
     in_child(|| {
         for end in [4 * page(), 4 * page() + 100] {
@@ -286,6 +287,7 @@ fn maps_of_one_file_fail_and_heal_each_by_itself() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "without its file a view is replaced as a whole")]
 fn a_map_without_its_file_fails_and_stays_failed() {
     in_child(|| {
         let file = PatternFile::pages(8);
@@ -306,6 +308,7 @@ fn a_map_without_its_file_fails_and_stays_failed() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "Windows removes no file that is mapped")]
 fn a_removed_or_replaced_file_fails_as_any() {
     in_child(|| {
         let file = PatternFile::pages(4);
@@ -319,6 +322,7 @@ fn a_removed_or_replaced_file_fails_as_any() {
     });
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn memory_files_fail_as_any() {
     use std::os::fd::FromRawFd;
@@ -363,7 +367,8 @@ fn advised_and_locked_maps_fail_as_any() {
     in_child(|| {
         let file = PatternFile::pages(8);
         let map = file.map(Access::Write);
-        map.advise(2 * page()..4 * page(), Advice::Random).unwrap();
+        let advice = if Advice::Random.is_supported() { Advice::Random } else { Advice::WillNeed };
+        map.advise(2 * page()..4 * page(), advice).unwrap();
         let _ = map.lock(3 * page()..5 * page());
         file.cut(page());
         assert_truncated(map.to_vec(..), page());
@@ -375,6 +380,7 @@ fn advised_and_locked_maps_fail_as_any() {
 /// Two threads take turns at one map, each resizing or dropping it, while the
 /// file is cut.
 #[test]
+#[cfg_attr(windows, ignore = "Windows cuts no file that is mapped, Wine too slowly for this")]
 fn maps_that_other_threads_resize_and_drop() {
     in_child(|| {
         let file = PatternFile::pages(16);
@@ -421,6 +427,7 @@ fn maps_that_other_threads_resize_and_drop() {
 /// Short-lived maps of a file that shrinks: places in the registry are used
 /// again and again.
 #[test]
+#[cfg_attr(windows, ignore = "Windows cuts no file that is mapped, Wine too slowly for this")]
 fn maps_made_and_dropped_by_many_threads() {
     in_child(|| {
         let file = PatternFile::pages(4);

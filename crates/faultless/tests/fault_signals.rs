@@ -8,13 +8,13 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::Ordering;
 
-use fault_support::child::{dies_by, in_child};
+use fault_support::child::{dies_by, in_child, in_child_with};
 use fault_support::handlers::*;
-use fault_support::page;
 use fault_support::signals::{
     SIGBUS, foreign_dead_page, install, install_info, install_plain, touch,
 };
-use faultless::ensure_guard;
+use fault_support::{PatternFile, page};
+use faultless::{Access, ensure_guard};
 
 #[test]
 fn by_default_a_signal_sent_kills() {
@@ -263,5 +263,17 @@ fn a_handler_may_leave_without_returning() {
             assert_eq!(calls(), turn);
         }
         assert_still_guarded(&map);
+    });
+}
+
+#[test]
+fn turned_off_it_leaves_the_signal_alone() {
+    in_child_with(&[("FAULTLESS_GUARD", "0")], || {
+        let before = fault_support::signals::install(libc::SIG_DFL, 0, &[]);
+        fault_support::signals::restore(&before);
+        let file = PatternFile::pages(4);
+        let _map = file.map(Access::Read);
+        let now = fault_support::signals::install(libc::SIG_DFL, 0, &[]);
+        assert_eq!(now.sa_sigaction, before.sa_sigaction);
     });
 }

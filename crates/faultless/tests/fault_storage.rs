@@ -9,11 +9,12 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use fault_support::areas::areas;
 use fault_support::child::{in_child, skip};
 use fault_support::disks::{mount, mount_point, run_or_skip};
 use fault_support::fuse::FailingFile;
 use fault_support::{
-    PatternFile, areas, assert_truncated, fault_of, page, pattern, pattern_of, raw_get, raw_set,
+    PatternFile, assert_truncated, fault_of, page, pattern, pattern_of, raw_get, raw_set,
 };
 use faultless::{Access, ErrorKind, Fault, FaultReason, Map, MapOptions, Protection};
 

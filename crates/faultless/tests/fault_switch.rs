@@ -1,123 +1,15 @@
-//! The guard across `fork`, and turned off.
+//! The guard turned off, and on again.
 #![allow(clippy::unwrap_used)]
-#![cfg(unix)]
 
 mod fault_support;
 
-use fault_support::child::{dies_by, dies_by_with, fork, in_child, in_child_with};
-use fault_support::signals::SIGBUS;
-use fault_support::{PatternFile, assert_truncated, page, pattern_of, raw_get};
-use faultless::{Access, Advice, Map, MapOptions, ensure_guard, set_guard};
-
-/// The exit code of a child that saw what it should.
-const FINE: i32 = 7;
-
-#[track_caller]
-fn assert_fine(status: i32) {
-    assert!(libc::WIFEXITED(status), "killed by signal {}", libc::WTERMSIG(status));
-    assert_eq!(libc::WEXITSTATUS(status), FINE);
-}
-
-fn fine_if(right: bool) -> i32 {
-    if right { FINE } else { 1 }
-}
-
-#[test]
-fn a_child_process_survives_its_own_faults() {
-    in_child(|| {
-        let file = PatternFile::pages(4);
-        let map = file.map(Access::Write);
-        file.cut(page());
-        assert_fine(fork(|| fine_if(raw_get(&map, page()) == 0 && map.fault().is_some())));
-        assert_eq!(map.fault(), None, "what failed in the child is not the parent's");
-        assert_truncated(map.to_vec(..), page());
-        assert_fine(fork(|| fine_if(map.get(page()).is_err() && map.get(0).is_ok())));
-        file.regrow();
-        assert_fine(fork(|| fine_if(map.get(page()).is_ok() && map.fault().is_none())));
-        assert_eq!(map.to_vec(..).unwrap(), pattern_of(0..file.len));
-    });
-}
-
-#[test]
-fn a_child_process_may_make_and_drop_maps() {
-    in_child(|| {
-        let file = PatternFile::pages(4);
-        let map = file.map(Access::Read);
-        assert_fine(fork(|| {
-            drop(map);
-            let second = Map::open(&file.path).unwrap();
-            file.cut(page());
-            let failed = second.to_vec(..).is_err();
-            file.regrow();
-            fine_if(failed && second.to_vec(..).is_ok())
-        }));
-    });
-}
-
-/// Other threads heal and fail while the process forks: what they were in the
-/// middle of does not hold the child up.
-#[test]
-fn forking_while_others_fail_and_heal() {
-    in_child(|| {
-        let file = PatternFile::pages(4);
-        let map = file.map(Access::Read);
-        let done = std::sync::atomic::AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            let stop = fault_support::Stop(&done);
-            for _ in 0..2 {
-                scope.spawn(|| {
-                    while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                        file.cut(page());
-                        let _ = map.get(2 * page());
-                        file.cut(file.len);
-                        let _ = map.get(2 * page());
-                        drop(Map::open(&file.path));
-                    }
-                });
-            }
-            for _ in 0..300 {
-                assert_fine(fork(|| {
-                    // Either is right; not coming back is not.
-                    let _ = (map.get(0), map.get(2 * page()), raw_get(&map, 3 * page()));
-                    FINE
-                }));
-            }
-            drop(stop);
-        });
-    });
-}
-
-#[test]
-fn a_map_that_the_child_does_not_inherit_is_not_the_childs() {
-    in_child(|| {
-        let file = PatternFile::pages(4);
-        let map = file.map(Access::Read);
-        map.advise(.., Advice::DontFork).unwrap();
-        file.cut(0);
-        let status = fork(|| i32::from(raw_get(&map, 0)));
-        assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGSEGV);
-
-        // Other memory at the same place fails as memory of others does.
-        let empty = tempfile::tempfile().unwrap();
-        let status = fork(|| {
-            use std::os::fd::AsRawFd;
-            let flags = libc::MAP_SHARED | libc::MAP_FIXED;
-            let place = map.as_ptr().cast_mut().cast();
-            // SAFETY: nothing is mapped there in this process.
-            unsafe { libc::mmap(place, page(), libc::PROT_READ, flags, empty.as_raw_fd(), 0) };
-            i32::from(raw_get(&map, 0))
-        });
-        assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == SIGBUS);
-
-        map.advise(.., Advice::DoFork).unwrap();
-        assert_fine(fork(|| fine_if(raw_get(&map, 0) == 0)));
-        assert_truncated(map.get(0), 0);
-    });
-}
+use fault_support::child::{dies_of_its_fault, in_child, in_child_with};
+use fault_support::{PatternFile, assert_truncated, page, pattern_of};
+use faultless::{Access, Map, MapOptions, ensure_guard, set_guard};
 
 #[test]
 fn turned_off_by_the_program() {
-    dies_by(SIGBUS, || {
+    dies_of_its_fault(&[], || {
         assert!(set_guard(false), "it was on");
         let file = PatternFile::pages(4);
         let map = file.map(Access::Read);
@@ -130,24 +22,12 @@ fn turned_off_by_the_program() {
 
 #[test]
 fn turned_off_by_the_environment() {
-    dies_by_with(SIGBUS, &[("FAULTLESS_GUARD", "0")], || {
+    dies_of_its_fault(&[("FAULTLESS_GUARD", "0")], || {
         let file = PatternFile::pages(4);
         let map = file.map(Access::Read);
         assert!(!map.is_guarded() && !ensure_guard());
         file.cut(0);
         let _ = map.get(0);
-    });
-}
-
-#[test]
-fn turned_off_it_leaves_the_signal_alone() {
-    in_child_with(&[("FAULTLESS_GUARD", "0")], || {
-        let before = fault_support::signals::install(libc::SIG_DFL, 0, &[]);
-        fault_support::signals::restore(&before);
-        let file = PatternFile::pages(4);
-        let _map = file.map(Access::Read);
-        let now = fault_support::signals::install(libc::SIG_DFL, 0, &[]);
-        assert_eq!(now.sa_sigaction, before.sa_sigaction);
     });
 }
 

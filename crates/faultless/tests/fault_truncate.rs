@@ -1,6 +1,5 @@
 //! Every operation while the file is shorter than the map.
 #![allow(clippy::unwrap_used)]
-#![cfg(unix)]
 
 mod fault_support;
 
@@ -224,11 +223,19 @@ fn cut_during(cuts: &[usize], lead: usize) {
 }
 
 #[test]
+#[cfg_attr(
+    windows,
+    ignore = "a cut and a regrowth in one operation go unseen; Windows allows none"
+)]
 fn during_operations_between_pages() {
     in_child(|| cut_during(&[8 * page(), 0, 20 * page(), page()], 0));
 }
 
 #[test]
+#[cfg_attr(
+    windows,
+    ignore = "a cut and a regrowth in one operation go unseen; Windows allows none"
+)]
 fn during_operations_inside_pages() {
     in_child(|| {
         cut_during(&[8 * page() + 1000, 100, 20 * page() + 4000, 23 * page() + 50], 0);
@@ -236,6 +243,10 @@ fn during_operations_inside_pages() {
 }
 
 #[test]
+#[cfg_attr(
+    windows,
+    ignore = "a cut and a regrowth in one operation go unseen; Windows allows none"
+)]
 fn during_operations_with_an_offset() {
     in_child(|| {
         cut_during(&[8 * page() + 1000, 100, 20 * page(), 23 * page() + 50], page() + 5);

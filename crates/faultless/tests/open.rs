@@ -139,6 +139,68 @@ fn device_has_no_length_to_check() {
 }
 
 #[test]
+fn file_that_is_too_short_is_extended_if_asked() {
+    for (offset, len, sparse) in [(0, 11, false), (3, 8, true), (20, 5000, false), (10, 0, true)] {
+        let file = file(b"0123456789");
+        let mut options = MapOptions::new();
+        options.extend(true).sparse(sparse).offset(offset).len(len);
+        if offset as usize + len > 10 {
+            for access in [Access::Read, Access::CopyOnWrite] {
+                assert_eq!(kind(options.access(access).open(file.path())), ErrorKind::OutOfRange);
+            }
+        }
+        let map = options.access(Access::Write).open(file.path()).unwrap();
+        let mut expected = b"0123456789".to_vec();
+        expected.resize(10.max(offset as usize + len), 0);
+        assert_eq!(map.to_vec(..).unwrap(), expected[offset as usize..][..len]);
+        assert_eq!(fs::read(file.path()).unwrap(), expected);
+    }
+    let file = file(b"0123456789");
+    let mut options = MapOptions::new();
+    options.access(Access::Write).extend(true);
+    for (offset, len) in [(0, usize::MAX), (u64::MAX, 1), (i64::MAX as u64, 1)] {
+        let result = options.offset(offset).len(len).open(file.path());
+        assert_eq!(kind(result), ErrorKind::OutOfRange);
+    }
+    assert_eq!(fs::read(file.path()).unwrap(), b"0123456789");
+}
+
+#[test]
+fn path_of_any_letters_and_any_length() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut path = folder.path().to_path_buf();
+    for _ in 0..6 {
+        path.push("Straße, улица, 通り, 🛣 and a name that makes the path longer than most");
+        fs::create_dir(&path).unwrap();
+    }
+    path.push("Größe.дата");
+    assert!(path.as_os_str().len() > 400);
+    let mut map = MapOptions::new().len(10).create_new(&path).unwrap();
+    map.write_at(0, b"0123456789").unwrap();
+    map.resize(5).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"01234");
+    assert_eq!(map.path().as_deref(), Some(path.as_path()));
+    let error = Map::open(path.join("beyond")).unwrap_err();
+    assert!(error.to_string().contains("通り"), "{error}");
+    let of_a_file = MapOptions::new().map(&File::open(&path).unwrap()).unwrap();
+    if let Some(found) = of_a_file.path() {
+        assert_eq!(fs::read(found).unwrap(), b"01234");
+    }
+}
+
+#[test]
+fn file_can_be_renamed_while_it_is_mapped() {
+    let folder = tempfile::tempdir().unwrap();
+    let (before, after) = (folder.path().join("before"), folder.path().join("after"));
+    fs::write(&before, b"0123456789").unwrap();
+    let map = MapOptions::new().access(Access::Write).open(&before).unwrap();
+    fs::rename(&before, &after).unwrap();
+    map.set(0, b'x').unwrap();
+    map.flush().unwrap();
+    assert_eq!(fs::read(&after).unwrap(), b"x123456789");
+}
+
+#[test]
 fn borrowed_file_is_kept_as_a_duplicate() {
     let named = file(b"0123456789");
     let file = File::options().read(true).write(true).open(named.path()).unwrap();
@@ -149,25 +211,21 @@ fn borrowed_file_is_kept_as_a_duplicate() {
     assert_eq!(map.to_vec(..11).unwrap(), b"0123456789\0");
 }
 
-#[cfg(unix)]
 #[test]
 fn borrowed_descriptor_is_mapped() {
-    use std::os::fd::{AsFd, AsRawFd};
     let file = file(b"0123456789");
-    let map = MapOptions::new().map(&file.as_file().as_fd()).unwrap();
+    let map = MapOptions::new().map(&common::borrowed(file.as_file())).unwrap();
     assert_eq!(map.to_vec(..).unwrap(), b"0123456789");
-    assert_ne!(map.file().unwrap().as_raw_fd(), file.as_file().as_raw_fd());
+    assert_ne!(common::number(map.file().unwrap()), common::number(file.as_file()));
 }
 
-#[cfg(unix)]
 #[test]
 fn owned_file_is_kept_itself() {
-    use std::os::fd::AsRawFd;
     let named = file(b"0123456789");
     let file = File::open(named.path()).unwrap();
-    let number = file.as_raw_fd();
+    let number = common::number(&file);
     let map = MapOptions::new().map_owned(file).unwrap();
-    assert_eq!(map.file().unwrap().as_raw_fd(), number);
+    assert_eq!(common::number(map.file().unwrap()), number);
     assert_eq!(map.to_vec(3..).unwrap(), b"3456789");
 }
 

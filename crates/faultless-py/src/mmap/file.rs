@@ -12,6 +12,7 @@ use crate::constants::ACCESS_READ;
 use crate::errors;
 use crate::glue::{self, Arg, Args, Outcome, Returned, TooLarge};
 use crate::singletons;
+use crate::system;
 use crate::target::Target;
 
 pub(super) fn readable<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
@@ -34,8 +35,8 @@ pub(super) fn isatty<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
 
 pub(super) fn fileno<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
     let map = mmap.enter(py)?;
-    match map.file() {
-        Some(file) => glue::number(py, glue::number_of(file) as isize),
+    match map.file().and_then(system::number_of) {
+        Some(number) => glue::number(py, number as isize),
         None => Err(errors::unsupported(py, "the map keeps no file", libc::EBADF).into()),
     }
 }

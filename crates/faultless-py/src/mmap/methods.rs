@@ -17,7 +17,7 @@ use super::state::{LONG, Mmap};
 use crate::constants::{ACCESS_COPY, ACCESS_READ, ACCESS_WRITE};
 use crate::errors;
 use crate::glue::{self, Arg, Args, Buffer, Named, Outcome, Raised, Returned, TooLarge};
-use crate::singletons;
+use crate::{singletons, system};
 
 /// Before 3.14 the interpreter's own tests expect an index that is out of range
 /// to be noticed before a value that is no integer.
@@ -162,13 +162,13 @@ pub(super) fn flush<'py>(
         return Err(PyValueError::new_err("flush values out of range").into());
     }
     let (offset, size) = (offset as usize, size as usize);
-    let how = if flags == 0 { Flush::SYNC } else { Flush::from_raw(flags) };
+    let how = how_to_flush(flags);
     let written = if mmap.access == ACCESS_READ || mmap.access == ACCESS_COPY {
         // Nothing to write; but a map that is hurt says so.
         mmap.run(py, 0, |map| map.flush_range(..0, how))?
     } else {
-        if offset % faultless::page_size() != 0 {
-            return Err(errors::os(py, libc::EINVAL).into());
+        if cfg!(unix) && offset % faultless::page_size() != 0 {
+            return Err(errors::os(py, system::INVALID).into());
         }
         mmap.run(py, LONG, |map| map.flush_range(offset..offset + size, how))?
     };
@@ -176,6 +176,18 @@ pub(super) fn flush<'py>(
     Ok(singletons::none(py))
 }
 
+#[cfg(unix)]
+fn how_to_flush(flags: i32) -> Flush {
+    if flags == 0 { Flush::SYNC } else { Flush::from_raw(flags) }
+}
+
+/// Windows has no flags for it.
+#[cfg(windows)]
+fn how_to_flush(_flags: i32) -> Flush {
+    Flush::SYNC
+}
+
+#[cfg(unix)]
 pub(super) fn madvise<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
     let py = args.py;
     args.count(1, 3)?;
@@ -195,7 +207,7 @@ pub(super) fn madvise<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
         return Err(PyOverflowError::new_err("madvise length too large").into());
     }
     let (start, length) = (start as usize, length.min(len - start) as usize);
-    mmap.run(py, length, |map| glue::advise(map, start..start + length, option))?
+    mmap.run(py, length, |map| system::advise(map, start..start + length, option))?
         .map_err(errors::raised)?;
     Ok(singletons::none(py))
 }
@@ -354,7 +366,7 @@ pub(super) fn resize_to(py: Python<'_>, mmap: &Mmap, size: isize, empty: bool) -
             if let Some(file) = map.file() {
                 file.set_len(offset)?;
             }
-            return Err(std::io::Error::from_raw_os_error(libc::EINVAL));
+            return Err(std::io::Error::from_raw_os_error(system::NO_BYTES));
         }
         map.resize(size).map_err(|error| match (error.kind(), error.raw_os_error()) {
             (_, Some(errno)) => std::io::Error::from_raw_os_error(errno),
@@ -366,7 +378,7 @@ pub(super) fn resize_to(py: Python<'_>, mmap: &Mmap, size: isize, empty: bool) -
         None if anonymous && size > len => {
             PyValueError::new_err("mmap: can't expand a shared anonymous mapping")
         }
-        None => errors::os(py, libc::ENOMEM),
+        None => errors::os(py, system::NO_MEMORY),
     })?;
     Ok(())
 }

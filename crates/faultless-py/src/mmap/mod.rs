@@ -230,6 +230,7 @@ fn standard_methods() -> Vec<ffi::PyMethodDef> {
             `offset`, a multiple of PAGESIZE, and `size` are in bytes. `flags` is one of\n\
             the MS_ constants; 0 means MS_SYNC. FaultError if pages of the map failed."
         ),
+        #[cfg(unix)]
         method!(
             "madvise",
             on,
@@ -385,16 +386,6 @@ fn getters_table() -> Vec<ffi::PyGetSetDef> {
     ]
 }
 
-/// The documentation of the class.
-const DOC: &CStr = c"mmap(fileno, length, flags=MAP_SHARED, prot=PROT_WRITE|PROT_READ, \
-access=ACCESS_DEFAULT, offset=0, *, trackfd=True)\n\n\
-Map `length` bytes of the file descriptor `fileno`, from `offset` on.\n\n\
-A length of 0 means all that the file has. -1 as `fileno` maps memory that belongs\n\
-to no file, and is shared with child processes. `offset` is a multiple of\n\
-ALLOCATIONGRANULARITY. Lengths and offsets are in bytes.\n\n\
-A page that fails, because somebody truncated the file or the disk gave an error,\n\
-raises FaultError in whatever method or operator met it.";
-
 /// The class. It lives as long as the process.
 pub(crate) fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -415,7 +406,7 @@ fn make_class(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     ];
     let slot = |slot: c_int, pfunc: *mut c_void| ffi::PyType_Slot { slot, pfunc };
     let mut slots = vec![
-        slot(ffi::Py_tp_doc, DOC.as_ptr().cast_mut().cast()),
+        slot(ffi::Py_tp_doc, new::SIGNATURE.as_ptr().cast_mut().cast()),
         slot(ffi::Py_tp_new, construct as *mut c_void),
         slot(ffi::Py_tp_dealloc, deallocate as *mut c_void),
         slot(ffi::Py_tp_traverse, traverse as *mut c_void),

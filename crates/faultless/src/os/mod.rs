@@ -18,7 +18,11 @@
 #[path = "unix/mod.rs"]
 mod imp;
 
-#[cfg(not(unix))]
+#[cfg(windows)]
+#[path = "windows/mod.rs"]
+mod imp;
+
+#[cfg(not(any(unix, windows)))]
 #[path = "stub.rs"]
 mod imp;
 
@@ -56,6 +60,7 @@ pub(crate) struct Name<'a> {
     /// The length of memory that is made.
     pub(crate) len: Option<usize>,
     /// Whether memory that is made has its pages only once they are used.
+    #[cfg_attr(windows, allow(dead_code, reason = "a section has its memory when it is made"))]
     pub(crate) sparse: bool,
 }
 
@@ -97,6 +102,13 @@ pub(crate) enum Populated {
 pub(crate) struct Mapping {
     base: NonNull<u8>,
     len: usize,
+    /// Whether parts of it can be replaced when they fail.
+    #[cfg(windows)]
+    replaceable: bool,
+    /// The section that it is a view of, if that has a name: it has it as long
+    /// as somebody holds it.
+    #[cfg(windows)]
+    section: Option<NamedSection>,
 }
 
 // SAFETY: mapped memory is not tied to a thread.
@@ -107,13 +119,21 @@ unsafe impl Sync for Mapping {}
 impl Mapping {
     /// No memory at all, for a map of no bytes.
     pub(crate) fn empty() -> Self {
-        Self { base: NonNull::dangling(), len: 0 }
+        // SAFETY: there is nothing to own.
+        unsafe { Self::new(NonNull::dangling(), 0) }
     }
 
     /// # Safety
     /// `len` bytes from `base` must be a mapping that nobody else owns.
     unsafe fn new(base: NonNull<u8>, len: usize) -> Self {
-        Self { base, len }
+        Self {
+            base,
+            len,
+            #[cfg(windows)]
+            replaceable: false,
+            #[cfg(windows)]
+            section: None,
+        }
     }
 
     pub(crate) fn base(&self) -> *mut u8 {
@@ -125,6 +145,7 @@ impl Mapping {
     }
 
     /// Gives the memory to the caller, who unmaps it.
+    #[cfg(unix)]
     fn into_raw(self) -> (NonNull<u8>, usize) {
         let raw = (self.base, self.len);
         std::mem::forget(self);

@@ -22,6 +22,19 @@ pub(crate) const STACK: i32 = 0;
 pub(crate) const SYNC: i32 = 0;
 pub(crate) const ASYNC: i32 = 1;
 pub(crate) const INVALIDATE: i32 = 2;
+pub(crate) const CUTS_MAPPED_FILES: bool = true;
+/// A map can be longer than its file.
+pub(crate) const MAPS_BEYOND_FILES: bool = true;
+
+/// What to say of an error of `map` besides the system's words.
+pub(crate) fn explain(_error: &io::Error) -> &'static str {
+    ""
+}
+
+/// Whether others find the mapping's memory by a name that only it keeps.
+pub(crate) fn is_named(_mapping: &Mapping) -> bool {
+    false
+}
 
 fn unsupported<T>() -> io::Result<T> {
     Err(io::ErrorKind::Unsupported.into())
@@ -199,6 +212,10 @@ pub(crate) mod guard {
     }
 
     pub(crate) fn is_installed() -> bool {
+        false
+    }
+
+    pub(crate) fn covers(_mapping: &super::Mapping) -> bool {
         false
     }
 

@@ -1,6 +1,7 @@
 //! What several of the tests need.
 #![allow(dead_code, reason = "no test needs all of it")]
 
+pub(crate) mod areas;
 pub(crate) mod model;
 pub(crate) mod naive;
 pub(crate) mod program;
@@ -80,6 +81,62 @@ pub(crate) fn is_any_of(error: &Error, numbers: &[i32]) -> bool {
 pub(crate) fn skip(reason: &str) {
     eprintln!("skipped: {reason}");
 }
+
+#[cfg(unix)]
+mod system {
+    use std::fs::File;
+    use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+    use std::os::unix::fs::MetadataExt;
+
+    pub(crate) fn borrowed(file: &File) -> BorrowedFd<'_> {
+        file.as_fd()
+    }
+
+    /// The number that the process knows an open file by.
+    pub(crate) fn number(file: &File) -> usize {
+        file.as_raw_fd() as usize
+    }
+
+    /// Bytes that a file has on its disk.
+    pub(crate) fn allocated(file: &File) -> u64 {
+        file.metadata().unwrap().blocks() * 512
+    }
+}
+
+#[cfg(windows)]
+mod system {
+    use std::fs::File;
+    use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle};
+
+    use windows_sys::Win32::Storage::FileSystem::{
+        FILE_STANDARD_INFO, FileStandardInfo, GetFileInformationByHandleEx,
+    };
+
+    pub(crate) fn borrowed(file: &File) -> BorrowedHandle<'_> {
+        file.as_handle()
+    }
+
+    /// The number that the process knows an open file by.
+    pub(crate) fn number(file: &File) -> usize {
+        file.as_raw_handle().addr()
+    }
+
+    /// Bytes that a file has on its disk.
+    pub(crate) fn allocated(file: &File) -> u64 {
+        let mut info = FILE_STANDARD_INFO::default();
+        let size = size_of::<FILE_STANDARD_INFO>() as u32;
+        let into = (&raw mut info).cast();
+        // SAFETY: fills in the structure that the number before it means.
+        let filled = unsafe {
+            GetFileInformationByHandleEx(file.as_raw_handle(), FileStandardInfo, into, size)
+        };
+        assert_ne!(filled, 0, "{}", std::io::Error::last_os_error());
+        info.AllocationSize as u64
+    }
+}
+
+#[allow(unused_imports, reason = "no test needs all of it")]
+pub(crate) use system::*;
 
 /// What Linux says of the memory area at an address: a line of
 /// `/proc/self/maps`, and those that `/proc/self/smaps` has on it.

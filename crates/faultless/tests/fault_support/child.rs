@@ -1,7 +1,6 @@
 //! A test's body in a process of its own, which may die.
 
 use std::io::Read;
-use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -34,14 +33,28 @@ pub(crate) fn in_child_with(variables: &[(&str, &str)], body: impl Fn()) {
 }
 
 /// Runs the calling test in a process of its own, which the signal ends.
+#[cfg(unix)]
 #[track_caller]
 pub(crate) fn dies_by(signal: i32, body: impl Fn()) {
     expect(&End::Signal(signal), &[], body);
 }
 
+/// Runs the calling test in a process of its own, which a failing page ends.
 #[track_caller]
-pub(crate) fn dies_by_with(signal: i32, variables: &[(&str, &str)], body: impl Fn()) {
-    expect(&End::Signal(signal), variables, body);
+pub(crate) fn dies_of_its_fault(variables: &[(&str, &str)], body: impl Fn()) {
+    #[cfg(unix)]
+    let end = End::Signal(libc::SIGBUS);
+    // What an access violation leaves as the code; it is what Wine makes of it.
+    #[cfg(windows)]
+    let end = End::Code(0xC000_0005_u32 as i32);
+    expect(&end, variables, body);
+}
+
+/// Runs the calling test in a process of its own, which ends with a code.
+#[cfg(windows)]
+#[track_caller]
+pub(crate) fn expect_code(code: i32, body: impl Fn()) {
+    expect(&End::Code(code), &[], body);
 }
 
 /// Ends a child whose case this machine cannot show.
@@ -106,7 +119,7 @@ fn run(name: &str, variables: &[(&str, &str)]) -> (End, String) {
         }
         std::thread::sleep(Duration::from_millis(2));
     };
-    let end = match (status.code(), status.signal()) {
+    let end = match (status.code(), signal_of(status)) {
         (Some(FINISHED), _) => End::Finished,
         (Some(SKIPPED), _) => End::Skipped,
         (_, Some(signal)) => End::Signal(signal),
@@ -115,6 +128,39 @@ fn run(name: &str, variables: &[(&str, &str)]) -> (End, String) {
     (end, said.join().unwrap())
 }
 
+#[cfg(unix)]
+fn signal_of(status: std::process::ExitStatus) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&status)
+}
+
+#[cfg(windows)]
+fn signal_of(_status: std::process::ExitStatus) -> Option<i32> {
+    None
+}
+
+/// Ends the process with the code of a failure that nobody handles, without
+/// asking anybody about it.
+#[cfg(windows)]
+fn no_core_file() {
+    use windows_sys::Win32::Foundation::{EXCEPTION_ACCESS_VIOLATION, EXCEPTION_IN_PAGE_ERROR};
+    use windows_sys::Win32::System::Diagnostics::Debug::{
+        AddVectoredExceptionHandler, EXCEPTION_CONTINUE_SEARCH, EXCEPTION_POINTERS,
+    };
+
+    unsafe extern "system" fn end(pointers: *mut EXCEPTION_POINTERS) -> i32 {
+        // SAFETY: the system gives valid pointers.
+        match unsafe { (*(*pointers).ExceptionRecord).ExceptionCode } {
+            code @ (EXCEPTION_ACCESS_VIOLATION | EXCEPTION_IN_PAGE_ERROR) => {
+                std::process::exit(code)
+            }
+            _ => EXCEPTION_CONTINUE_SEARCH,
+        }
+    }
+    // SAFETY: the handler ends the process. It comes after all others.
+    unsafe { AddVectoredExceptionHandler(0, Some(end)) };
+}
+
+#[cfg(unix)]
 fn no_core_file() {
     let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: sets a limit of this process.
@@ -123,12 +169,14 @@ fn no_core_file() {
 
 /// Forks, runs `body` in the child, and returns the status that it ended with.
 /// `body` may do only what is allowed after `fork` in a process with threads.
+#[cfg(unix)]
 pub(crate) fn fork(body: impl FnOnce() -> i32) -> i32 {
     wait(fork_running(body))
 }
 
 /// As [`fork`], without waiting: returns the child's number, for [`wait`]. The
 /// child does not outlive this thread.
+#[cfg(unix)]
 pub(crate) fn fork_running(body: impl FnOnce() -> i32) -> i32 {
     // SAFETY: the child runs `body` only, and ends.
     match unsafe { libc::fork() } {
@@ -144,6 +192,7 @@ pub(crate) fn fork_running(body: impl FnOnce() -> i32) -> i32 {
     }
 }
 
+#[cfg(unix)]
 pub(crate) fn wait(pid: i32) -> i32 {
     let mut status = 0;
     // SAFETY: waits for this process's own child.

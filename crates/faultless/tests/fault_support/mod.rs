@@ -2,18 +2,24 @@
 //! pattern, and every operation on it.
 #![allow(dead_code, reason = "no test uses all of it")]
 
+#[path = "../common/areas.rs"]
+pub(crate) mod areas;
 pub(crate) mod child;
+#[cfg(unix)]
 pub(crate) mod disks;
+pub(crate) mod files;
+#[cfg(unix)]
 pub(crate) mod fuse;
+#[cfg(unix)]
 pub(crate) mod handlers;
 pub(crate) mod operations;
 #[path = "../common/program.rs"]
 pub(crate) mod program;
+#[cfg(unix)]
 pub(crate) mod signals;
 
 use std::fs::{File, OpenOptions};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -74,7 +80,7 @@ impl PatternFile {
     }
 
     pub(crate) fn cut(&self, len: usize) {
-        self.file.set_len(len as u64).unwrap();
+        files::set_len(&self.file, &self.path, len);
     }
 
     /// Writes the pattern over the whole file, from the start to the end, so
@@ -84,7 +90,7 @@ impl PatternFile {
     }
 
     pub(crate) fn regrow_to(&self, len: usize) {
-        self.file.write_all_at(&pattern_of(0..len), 0).unwrap();
+        files::write_all_at(&self.file, &pattern_of(0..len), 0);
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
@@ -143,9 +149,4 @@ pub(crate) fn raw_set(map: &Map, offset: usize, byte: u8) {
     assert!(offset < map.len() && map.is_writable());
     // SAFETY: inside the map, which lives and can be written.
     unsafe { map.as_mut_ptr().add(offset).write_volatile(byte) };
-}
-
-/// How many areas of memory the process has.
-pub(crate) fn areas() -> usize {
-    std::fs::read_to_string("/proc/self/maps").unwrap().lines().count()
 }

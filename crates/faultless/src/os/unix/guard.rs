@@ -14,7 +14,7 @@ use std::sync::atomic::{
 use self::system::{
     BUS_MCEERR_AR, SI_TKILL, errno, is_page_failure, is_refused, repeats, resend, thread_id,
 };
-use super::{FAULT_SIGNALS, file_len_of, map_over, no_space_left};
+use super::{FAULT_SIGNALS, Mapping, file_len_of, map_over, no_space_left};
 use crate::fault::FaultReason;
 use crate::range::round_up;
 use crate::registry::{REGISTRY, Range, Slot};
@@ -83,6 +83,11 @@ pub(crate) fn was_installed() -> bool {
 /// Whether failing pages come to us first, now.
 pub(crate) fn is_installed() -> bool {
     FAULT_SIGNALS.iter().all(|&number| query(number).is_some_and(|action| ours(&action).is_some()))
+}
+
+/// Whether parts of a mapping can be replaced.
+pub(crate) fn covers(_mapping: &Mapping) -> bool {
+    true
 }
 
 fn query(number: i32) -> Option<libc::sigaction> {

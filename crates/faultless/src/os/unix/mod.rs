@@ -41,6 +41,21 @@ pub(crate) const ANONYMOUS: i32 = libc::MAP_ANON;
 /// Flags that place a mapping where others may be.
 pub(crate) const PLACED: i32 = libc::MAP_FIXED | FIXED_NOREPLACE;
 
+/// A file can be cut off while it is mapped.
+pub(crate) const CUTS_MAPPED_FILES: bool = true;
+/// A map can be longer than its file.
+pub(crate) const MAPS_BEYOND_FILES: bool = true;
+
+/// What to say of an error of `map` besides the system's words.
+pub(crate) fn explain(_error: &io::Error) -> &'static str {
+    ""
+}
+
+/// Whether others find the mapping's memory by a name that only it keeps.
+pub(crate) fn is_named(_mapping: &Mapping) -> bool {
+    false
+}
+
 pub(crate) const SYNC: i32 = libc::MS_SYNC;
 pub(crate) const ASYNC: i32 = libc::MS_ASYNC;
 pub(crate) const INVALIDATE: i32 = libc::MS_INVALIDATE;

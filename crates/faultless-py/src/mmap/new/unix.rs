@@ -1,15 +1,29 @@
-//! The constructor: `mmap(fileno, length, …)` as the standard module has it on
-//! Unix, check by check.
+//! `mmap(fileno, length, flags=…, prot=…, access=…, offset=0, *, trackfd=True)`.
 #![deny(unsafe_code)]
 
+use std::ffi::CStr;
+
 use faultless::{ErrorKind, MapOptions, Protection};
-use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use super::state::Mmap;
+use super::{needed, parsed_int, positive_length, positive_offset};
 use crate::constants::{ACCESS_COPY, ACCESS_DEFAULT, ACCESS_READ, ACCESS_WRITE};
 use crate::errors;
 use crate::glue::{self, ConstructorArgs};
+use crate::mmap::state::Mmap;
+use crate::system::{self, File};
+
+/// The class's documentation begins with it.
+pub(in crate::mmap) const SIGNATURE: &CStr =
+    c"mmap(fileno, length, flags=MAP_SHARED, prot=PROT_WRITE|PROT_READ, \
+access=ACCESS_DEFAULT, offset=0, *, trackfd=True)\n\n\
+Map `length` bytes of the file descriptor `fileno`, from `offset` on.\n\n\
+A length of 0 means all that the file has. -1 as `fileno` maps memory that belongs\n\
+to no file, and is shared with child processes. `offset` is a multiple of\n\
+ALLOCATIONGRANULARITY. Lengths and offsets are in bytes.\n\n\
+A page that fails, because somebody truncated the file or the disk gave an error,\n\
+raises FaultError in whatever method or operator met it.";
 
 const RW: i32 = libc::PROT_READ | libc::PROT_WRITE;
 
@@ -17,16 +31,11 @@ const RW: i32 = libc::PROT_READ | libc::PROT_WRITE;
 const NAMES: [&str; 7] = ["fileno", "length", "flags", "prot", "access", "offset", "trackfd"];
 const POSITIONAL: usize = 6;
 
-pub(super) fn make(args: &ConstructorArgs<'_, '_>) -> PyResult<Mmap> {
+pub(in crate::mmap) fn make(args: &ConstructorArgs<'_, '_>) -> PyResult<Mmap> {
     let py = args.py;
     let [fileno, length, flags, prot, access, offset, trackfd] = args.bind(NAMES, POSITIONAL)?;
     let int = |given: Option<_>, default| given.map_or(Ok(default), |arg| parsed_int(&arg));
-    let (Some(fileno), Some(length)) = (fileno, length) else {
-        let (name, position) = if fileno.is_none() { ("fileno", 1) } else { ("length", 2) };
-        return Err(PyTypeError::new_err(format!(
-            "function missing required argument '{name}' (pos {position})"
-        )));
-    };
+    let (fileno, length) = needed(fileno, length)?;
     let fd = parsed_int(&fileno)?;
     let length = glue::size(&length)?;
     let flags = int(flags, libc::MAP_SHARED)?;
@@ -35,10 +44,8 @@ pub(super) fn make(args: &ConstructorArgs<'_, '_>) -> PyResult<Mmap> {
     let offset = offset.map_or(Ok(0), |arg| glue::long(&arg))?;
     let tracked = trackfd.map_or(Ok(true), |arg| arg.is_truthy())?;
 
-    let length = usize::try_from(length)
-        .map_err(|_| PyOverflowError::new_err("memory mapped length must be positive"))?;
-    let offset = u64::try_from(offset)
-        .map_err(|_| PyOverflowError::new_err("memory mapped offset must be positive"))?;
+    let length = positive_length(length)?;
+    let offset = positive_offset(offset)?;
     if access != ACCESS_DEFAULT && (flags != libc::MAP_SHARED || prot != RW) {
         let message = "mmap can't specify both access and flags, prot.";
         return Err(PyValueError::new_err(message));
@@ -53,7 +60,7 @@ pub(super) fn make(args: &ConstructorArgs<'_, '_>) -> PyResult<Mmap> {
         ACCESS_DEFAULT => (flags, prot, ACCESS_READ),
         _ => return Err(PyValueError::new_err("mmap invalid access parameter.")),
     };
-    glue::audit(py, (fd, length, access, offset))?;
+    system::audit(py, (fd, length, access, offset))?;
 
     let mut options = MapOptions::new();
     options.protection(Protection::from_raw(prot)).keep_file(tracked);
@@ -65,7 +72,7 @@ pub(super) fn make(args: &ConstructorArgs<'_, '_>) -> PyResult<Mmap> {
         options.len(length);
     }
     let aligned = offset % faultless::allocation_granularity() as u64 == 0;
-    let invalid = || errors::os(py, libc::EINVAL);
+    let invalid = || errors::os(py, system::INVALID);
     if fd == -1 {
         if length == 0 || !aligned {
             return Err(invalid());
@@ -74,7 +81,7 @@ pub(super) fn make(args: &ConstructorArgs<'_, '_>) -> PyResult<Mmap> {
         let map = map.map_err(|error| not_made(py, &error))?;
         return Ok(Mmap::new(map, access, tracked, offset));
     }
-    let Some(file) = glue::file(fd) else {
+    let Some(file) = system::file(fd) else {
         return Err(errors::os(py, libc::EBADF));
     };
     // As the standard module documents for macOS.
@@ -98,23 +105,11 @@ pub(super) fn make(args: &ConstructorArgs<'_, '_>) -> PyResult<Mmap> {
     Ok(Mmap::new(map, access, tracked, offset))
 }
 
-/// An argument that the constructor's format calls an `int`.
-fn parsed_int(arg: &glue::Arg<'_, '_>) -> PyResult<i32> {
-    let value = glue::long(arg)?;
-    i32::try_from(value).map_err(|_| {
-        PyOverflowError::new_err(if value < 0 {
-            "signed integer is less than minimum"
-        } else {
-            "signed integer is greater than maximum"
-        })
-    })
-}
-
 /// What the standard says of a length and an offset that do not fit a regular
 /// file.
 #[cold]
-fn misfit(file: glue::File, length: usize, offset: u64) -> Option<PyErr> {
-    let size = glue::regular_size(file)?;
+fn misfit(file: File, length: usize, offset: u64) -> Option<PyErr> {
+    let size = system::regular_size(file)?;
     let message = if length == 0 && size == 0 {
         "cannot mmap an empty file"
     } else if length == 0 && offset >= size {
@@ -134,7 +129,7 @@ fn not_made(py: Python<'_>, error: &faultless::Error) -> PyErr {
     match (error.kind(), error.raw_os_error()) {
         (_, Some(errno)) => errors::os(py, errno),
         // More than the address space: what the system would answer.
-        (ErrorKind::OutOfRange, None) => errors::os(py, libc::ENOMEM),
-        _ => errors::os(py, libc::EINVAL),
+        (ErrorKind::OutOfRange, None) => errors::os(py, system::NO_MEMORY),
+        _ => errors::os(py, system::INVALID),
     }
 }

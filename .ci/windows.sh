@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Windows, on Linux: the tests of the core under Wine, the extension module linked, and both checked for MSVC.
+# Wine has placeholders from 10 on: it is that of Debian's next suite, unpacked into target/windows/wine10, and runs with
+# that folder as its root.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. .ci/lane.sh
+. .ci/cross.sh
+
+if [ "${1:-}" != --mounted ]; then
+    install_packages gcc-mingw-w64-x86-64 rust-web-clippy debootstrap util-linux
+    # Mounts of its own, which end with it.
+    exec unshare --mount --propagation private "$0" --mounted
+fi
+
+target=x86_64-pc-windows-gnu
+work=$PWD/target/windows
+root=$work/wine10
+suite=trixie
+
+# Prints the mirror of Debian that the machine's apt is configured with.
+mirror() {
+    local codename
+    codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    apt-get indextargets --no-release-info --format '$(COMPONENT) $(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
+        awk -v release="$codename" '$1 == "main" && $2 == release && !found { print $3; found = 1 }'
+}
+
+lane "Wine of Debian's $suite"
+mkdir -p "$work"
+if [ ! -e "$root/.complete" ]; then
+    rm -rf "$root"
+    debootstrap --variant=minbase --include=wine64 "$suite" "$root" "$(mirror)" >"$work/debootstrap.log" 2>&1 || {
+        tail -n 20 "$work/debootstrap.log"
+        exit 1
+    }
+    rm -rf "$root"/var/cache/apt "$root"/var/lib/apt/lists
+    touch "$root/.complete"
+fi
+mkdir -p "$root$PWD"
+mount --bind "$PWD" "$root$PWD"
+mount --rbind /proc "$root/proc"
+mount --rbind /dev "$root/dev"
+# The one library of the linker's that programs load.
+mkdir -p "$root/dll"
+cp "$(x86_64-w64-mingw32-gcc -print-file-name=libgcc_s_seh-1.dll)" "$root/dll"
+cat >"$work/wine" <<EOF
+#!/bin/sh
+exec chroot '$root' env -i -C "\$PWD" HOME=/root PATH=/usr/bin:/bin:/usr/lib/wine LANG=C.UTF-8 WINEPREFIX='$work/prefix' \\
+    WINEPATH='Z:\\dll' WINEDEBUG=-all WINEDLLOVERRIDES='winemenubuilder.exe,mscoree,mshtml=' "\${FAULTLESS_WINE:-wine64}" "\$@"
+EOF
+chmod +x "$work/wine"
+trap 'FAULTLESS_WINE=wineserver "$work/wine" -k || true' EXIT
+"$work/wine" --version
+"$work/wine" wineboot --init >"$work/wineboot.log" 2>&1
+
+export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=x86_64-w64-mingw32-gcc
+export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=$PWD/.ci/emulated.sh FAULTLESS_TEST_EMULATOR=$work/wine
+# The extension for the stable ABI needs no interpreter to be built.
+export PYO3_NO_PYTHON=1
+
+lane 'the tests of the core under Wine'
+cross_test $target
+
+lane 'the extension module for Windows'
+cross_cargo rustc --locked -Zbuild-std=std,panic_unwind,test --target $target -p faultless-py --lib --message-format short
+test -s "${CARGO_TARGET_DIR:-$PWD/target}/cross/$target/debug/_native.dll"
+
+lane 'types and lints for MSVC'
+for package in faultless faultless-py; do
+    # Warnings are errors, in this workspace's code alone.
+    RUSTC_WORKSPACE_WRAPPER=/usr/bin/clippy-driver cross_cargo check --locked -Zbuild-std=std,panic_abort -Zwarnings \
+        --config 'build.warnings="deny"' --target x86_64-pc-windows-msvc -p $package --lib
+done
+lane_end

@@ -1,0 +1,276 @@
+//! The handler of failing pages: a vectored one, which sees every exception of
+//! the process before those of the code that raised it.
+//!
+//! It runs on the thread that touched the page, which holds none of our locks, so
+//! that it may take one; it allocates nothing.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use windows_sys::Win32::Foundation::{
+    CloseHandle, ERROR_HANDLE_EOF, EXCEPTION_ACCESS_VIOLATION, EXCEPTION_IN_PAGE_ERROR,
+    GENERIC_READ, GetLastError, HANDLE, INVALID_HANDLE_VALUE, NTSTATUS, STATUS_COMMITMENT_LIMIT,
+    STATUS_DISK_FULL, STATUS_END_OF_FILE, STATUS_INSUFFICIENT_RESOURCES, STATUS_NO_MEMORY,
+    STATUS_WORKING_SET_QUOTA, SetLastError,
+};
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE, ReOpenFile, ReadFile,
+};
+use windows_sys::Win32::System::Diagnostics::Debug::{
+    AddVectoredExceptionHandler, EXCEPTION_CONTINUE_EXECUTION, EXCEPTION_CONTINUE_SEARCH,
+    EXCEPTION_POINTERS,
+};
+use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0};
+use windows_sys::Win32::System::Memory::{
+    MEM_COMMIT, PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY, PAGE_GUARD,
+    PAGE_READONLY, PAGE_READWRITE, PAGE_WRITECOPY,
+};
+use windows_sys::Win32::System::Threading::GetCurrentThreadId;
+
+use super::memory::query;
+use super::placeholder::{self, Content};
+use super::{Mapping, file_len_of, handle_of};
+use crate::fault::FaultReason;
+use crate::range::round_up;
+use crate::registry::{REGISTRY, Range, Slot};
+
+/// "A hardware memory error occurred".
+const STATUS_HARDWARE_MEMORY_ERROR: NTSTATUS = 0xC000_0709_u32 as NTSTATUS;
+
+static INSTALLED: AtomicBool = AtomicBool::new(false);
+
+/// Held while parts of a map are replaced or restored: its pages are not there
+/// then, and whoever touches them comes to the handler and waits here.
+static REPLACING: Mutex<()> = Mutex::new(());
+
+/// Changes of any map's blocks so far.
+static CHANGES: AtomicUsize = AtomicUsize::new(0);
+
+fn replacing() -> MutexGuard<'static, ()> {
+    let lock = REPLACING.lock().unwrap_or_else(PoisonError::into_inner);
+    CHANGES.fetch_add(1, Ordering::Relaxed);
+    lock
+}
+
+/// Sees to it that failing pages come to us. `false`: the system has no
+/// placeholders, and no page can be replaced.
+pub(crate) fn install() -> bool {
+    static INSTALLING: Mutex<()> = Mutex::new(());
+    if INSTALLED.load(Ordering::Acquire) {
+        return true;
+    }
+    if !placeholder::exist() {
+        return false;
+    }
+    let _lock = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
+    if !INSTALLED.load(Ordering::Acquire) {
+        // SAFETY: the handler hands on what is not ours.
+        let handle = unsafe { AddVectoredExceptionHandler(1, Some(handler)) };
+        INSTALLED.store(!handle.is_null(), Ordering::Release);
+    }
+    INSTALLED.load(Ordering::Acquire)
+}
+
+/// Whether this process has had a handler of ours.
+pub(crate) fn was_installed() -> bool {
+    INSTALLED.load(Ordering::Relaxed)
+}
+
+/// Whether failing pages come to us, now. Nobody can take a handler away that is
+/// not theirs.
+pub(crate) fn is_installed() -> bool {
+    was_installed()
+}
+
+/// Whether parts of a mapping can be replaced.
+pub(crate) fn covers(mapping: &Mapping) -> bool {
+    mapping.replaceable || mapping.len() == 0
+}
+
+/// What an access violation or a page that failed says of itself.
+#[derive(Clone, Copy)]
+struct Failure {
+    address: usize,
+    writes: bool,
+    executes: bool,
+    /// Why the page could not be read in; `None`: an access violation.
+    status: Option<NTSTATUS>,
+}
+
+unsafe extern "system" fn handler(pointers: *mut EXCEPTION_POINTERS) -> i32 {
+    // SAFETY: the system gives valid pointers.
+    let record = unsafe { &*(*pointers).ExceptionRecord };
+    let information = &record.ExceptionInformation[..record.NumberParameters.min(15) as usize];
+    let (access, address, status) = match (record.ExceptionCode, information) {
+        (EXCEPTION_IN_PAGE_ERROR, &[access, address, status, ..]) => {
+            (access, address, Some(status as NTSTATUS))
+        }
+        (EXCEPTION_ACCESS_VIOLATION, &[access, address, ..]) => (access, address, None),
+        _ => return EXCEPTION_CONTINUE_SEARCH,
+    };
+    let failure = Failure { address, writes: access == 1, executes: access == 8, status };
+    // SAFETY: this thread's.
+    let last_error = unsafe { GetLastError() };
+    let handled = REGISTRY.with_slot(address, |slot, range| mend(slot, range, failure));
+    // SAFETY: this thread's.
+    unsafe { SetLastError(last_error) };
+    if handled == Some(true) { EXCEPTION_CONTINUE_EXECUTION } else { EXCEPTION_CONTINUE_SEARCH }
+}
+
+/// Makes the instruction that failed succeed, if that is for us to do.
+fn mend(slot: &Slot, range: &Range, failure: Failure) -> bool {
+    if failure.address < range.start || failure.address - range.start >= range.len {
+        return false;
+    }
+    let _lock = replacing();
+    let unit = range.unit as u64;
+    let at = (failure.address - range.start) as u64 / unit;
+    let units = (range.len as u64).div_ceil(unit);
+    let end = end_of_file(range).map(|end| round_up(end, unit) / unit);
+    let reason = match failure.status {
+        _ if end.is_some_and(|end| at >= end) => FaultReason::Truncated,
+        Some(status) => reason_of(status),
+        None if !is_allowed(failure) => return false,
+        // The page was being replaced, and is there by now.
+        None if !is_again(failure) => {
+            slot.disturb();
+            return true;
+        }
+        None => FaultReason::Io,
+    };
+    let (lo, hi) = if range.fd < 0 || !range.shared {
+        // Without its file nothing else of the view can be mapped again, and the
+        // changes of a copy-on-write one would be lost unseen.
+        (0, units)
+    } else if reason == FaultReason::Truncated {
+        (end.unwrap_or(at).min(at), units)
+    } else {
+        (at, at + slot.widened(range, at))
+    };
+    let offset = (at * unit) as usize;
+    let dead = slot.mark(range, lo, hi, offset, reason);
+    let file = (range.fd >= 0).then(|| handle_of(range.fd));
+    zero(range, dead.lo, dead.hi, file) || {
+        let all = slot.mark(range, 0, units, offset, reason);
+        zero(range, all.lo, all.hi, None)
+    }
+}
+
+fn zero(range: &Range, lo: u64, hi: u64, file: Option<HANDLE>) -> bool {
+    let (from, to) = range.bytes(lo, hi);
+    // SAFETY: the map is pinned, and `REPLACING` held.
+    unsafe { placeholder::put(range, from, to, Content::Zeros, file) }
+}
+
+/// How much of the map its file has now, in bytes. `None`: nobody can tell.
+fn end_of_file(range: &Range) -> Option<u64> {
+    let len = (range.fd >= 0 && range.regular).then(|| file_len_of(range.fd))?;
+    len.map(|len| len.saturating_sub(range.file_offset))
+}
+
+/// Why the system could not read a page in.
+fn reason_of(status: NTSTATUS) -> FaultReason {
+    match status {
+        STATUS_END_OF_FILE => FaultReason::Truncated,
+        STATUS_DISK_FULL
+        | STATUS_NO_MEMORY
+        | STATUS_COMMITMENT_LIMIT
+        | STATUS_INSUFFICIENT_RESOURCES
+        | STATUS_WORKING_SET_QUOTA => FaultReason::NoSpace,
+        STATUS_HARDWARE_MEMORY_ERROR => FaultReason::Hardware,
+        _ => FaultReason::Io,
+    }
+}
+
+/// Whether the page is there and allows the access that failed.
+fn is_allowed(failure: Failure) -> bool {
+    const WRITABLE: [u32; 4] =
+        [PAGE_READWRITE, PAGE_WRITECOPY, PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY];
+    let Some(page) = query(failure.address).filter(|page| page.State == MEM_COMMIT) else {
+        return false;
+    };
+    let readable = WRITABLE.contains(&page.Protect)
+        || matches!(page.Protect, PAGE_READONLY | PAGE_EXECUTE_READ);
+    page.Protect & PAGE_GUARD == 0
+        && !failure.executes
+        && if failure.writes { WRITABLE.contains(&page.Protect) } else { readable }
+}
+
+/// Whether this thread failed there before, and no map was changed since.
+fn is_again(failure: Failure) -> bool {
+    static LAST: [AtomicU64; 64] = [const { AtomicU64::new(0) }; 64];
+    // SAFETY: asks for a number.
+    let thread = unsafe { GetCurrentThreadId() };
+    // This very call counts as a change.
+    let changes = CHANGES.load(Ordering::Relaxed) as u64;
+    let here = failure.address as u64 ^ u64::from(thread) << 48;
+    let last = &LAST[thread as usize / 4 % LAST.len()];
+    last.swap(here.wrapping_add(changes << 20), Ordering::Relaxed)
+        == here.wrapping_add((changes - 1) << 20)
+}
+
+/// There is no canary: nobody cuts a file that is mapped. So it always sings.
+static CANARY: AtomicU64 = AtomicU64::new(0);
+
+pub(crate) fn plant_canary(slot: &Slot, _range: &Range, _file_offset: u64) -> bool {
+    let address = CANARY.as_ptr().expose_provenance();
+    slot.plant_canary(0, |_| Some(address), |_| ())
+}
+
+#[inline(always)]
+pub(crate) fn sings(slot: &Slot, _song: u64) -> bool {
+    slot.canary() != 0
+}
+
+pub(crate) fn remove_canary(slot: &Slot, _unit: usize) {
+    slot.take_canary();
+}
+
+/// Maps the file back over the dead units `lo..hi` of a map, as far as it is
+/// long enough and readable again; returns the unit up to which it is whole.
+pub(crate) fn restore(range: &Range, lo: u64, hi: u64, reason: FaultReason) -> u64 {
+    if range.fd < 0 {
+        return lo;
+    }
+    let unit = range.unit as u64;
+    let mut up_to = hi;
+    if range.regular {
+        let Some(end) = end_of_file(range) else { return lo };
+        up_to = hi.min(round_up(end, unit) / unit);
+    }
+    let file = handle_of(range.fd);
+    if up_to <= lo
+        || reason != FaultReason::Truncated && !can_be_read(file, range.file_offset + lo * unit)
+    {
+        return lo;
+    }
+    let (from, to) = range.bytes(lo, up_to);
+    let _lock = replacing();
+    // SAFETY: the map lives, and the lock is held.
+    let mapped = unsafe { placeholder::put(range, from, to, Content::File, Some(file)) };
+    if mapped { up_to } else { lo }
+}
+
+/// Whether the byte at an offset of a file can be read; `true` if nobody can
+/// tell. The file's own position stays as it is.
+fn can_be_read(file: HANDLE, offset: u64) -> bool {
+    let shared = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+    let (low, high) = (offset as u32, (offset >> 32) as u32);
+    let mut place = OVERLAPPED {
+        Anonymous: OVERLAPPED_0 { Anonymous: OVERLAPPED_0_0 { Offset: low, OffsetHigh: high } },
+        ..OVERLAPPED::default()
+    };
+    let (mut byte, mut count) = (0, 0);
+    // SAFETY: the handle is opened here and closed again; it reads one byte into
+    // a variable, and waits for it.
+    unsafe {
+        let again = ReOpenFile(file, GENERIC_READ, shared, 0);
+        if again == INVALID_HANDLE_VALUE {
+            return true;
+        }
+        let read = ReadFile(again, &raw mut byte, 1, &raw mut count, &raw mut place);
+        let error = GetLastError();
+        CloseHandle(again);
+        read != 0 || error == ERROR_HANDLE_EOF
+    }
+}

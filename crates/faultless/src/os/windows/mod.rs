@@ -1,0 +1,450 @@
+//! Mapping on Windows: sections and views of them, private memory, and what the
+//! system can do with either.
+#![allow(unsafe_code)]
+
+pub(crate) mod advice;
+pub(crate) mod guard;
+mod memory;
+mod placeholder;
+mod section;
+
+pub(super) use section::NamedSection;
+
+use std::ffi::CStr;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle};
+use std::path::PathBuf;
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use windows_sys::Win32::Foundation::{
+    ERROR_CALL_NOT_IMPLEMENTED, ERROR_INVALID_FUNCTION, ERROR_INVALID_PARAMETER, ERROR_NOT_LOCKED,
+    ERROR_NOT_SUPPORTED, ERROR_PRIVILEGE_NOT_HELD, ERROR_WORKING_SET_QUOTA, HANDLE,
+    INVALID_HANDLE_VALUE,
+};
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_ALLOCATION_INFO, FILE_TYPE_DISK, FileAllocationInfo, GetFileSizeEx, GetFileType,
+    GetFinalPathNameByHandleW, SetFileInformationByHandle, VOLUME_NAME_DOS,
+};
+use windows_sys::Win32::System::IO::DeviceIoControl;
+use windows_sys::Win32::System::Ioctl::FSCTL_SET_SPARSE;
+use windows_sys::Win32::System::Memory::{
+    FlushViewOfFile, GetLargePageMinimum, GetProcessWorkingSetSizeEx, SetProcessWorkingSetSizeEx,
+    VirtualLock, VirtualUnlock,
+};
+use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, SYSTEM_INFO};
+use windows_sys::Win32::System::Threading::GetCurrentProcess;
+
+use super::{FileInfo, Mapping, Name, Request};
+
+/// A file that is only looked at during a call.
+pub(crate) type BorrowedFile<'a> = BorrowedHandle<'a>;
+
+// Protections and flags have the numbers of Linux: Windows has none of its own
+// for a map as a whole.
+pub(crate) const PROT_NONE: i32 = 0;
+pub(crate) const PROT_READ: i32 = 1;
+pub(crate) const PROT_WRITE: i32 = 2;
+pub(crate) const PROT_EXEC: i32 = 4;
+pub(crate) const SHARED: i32 = 1;
+pub(crate) const PRIVATE: i32 = 2;
+pub(crate) const ANONYMOUS: i32 = 0x20;
+pub(crate) const PLACED: i32 = 0;
+pub(crate) const NO_RESERVE: i32 = 0;
+pub(crate) const POPULATE: Option<i32> = Some(0x8000);
+pub(crate) const STACK: i32 = 0;
+const LARGE_PAGES: i32 = 0x4_0000;
+
+pub(crate) const ASYNC: i32 = 1;
+pub(crate) const INVALIDATE: i32 = 2;
+pub(crate) const SYNC: i32 = 4;
+
+/// A mapped file keeps its length: nobody can cut it off.
+pub(crate) const CUTS_MAPPED_FILES: bool = false;
+/// A view ends where its file does.
+pub(crate) const MAPS_BEYOND_FILES: bool = false;
+
+/// Turns the result of a call that answers 0 into a `Result`.
+fn check(result: i32) -> io::Result<()> {
+    if result == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+fn is_error(error: &io::Error, number: u32) -> bool {
+    error.raw_os_error() == Some(number as i32)
+}
+
+/// The size of a page, and what offsets of maps are multiples of.
+fn sizes() -> (usize, usize) {
+    static SIZES: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
+    let [page, granularity] = SIZES.each_ref().map(|size| size.load(Ordering::Relaxed));
+    if page != 0 && granularity != 0 {
+        return (page, granularity);
+    }
+    let mut info = SYSTEM_INFO::default();
+    // SAFETY: fills in the structure.
+    unsafe { GetSystemInfo(&raw mut info) };
+    let (page, granularity) = (info.dwPageSize as usize, info.dwAllocationGranularity as usize);
+    SIZES[0].store(page, Ordering::Relaxed);
+    SIZES[1].store(granularity, Ordering::Relaxed);
+    (page, granularity)
+}
+
+pub(crate) fn page_size() -> usize {
+    sizes().0
+}
+
+pub(crate) fn allocation_granularity() -> usize {
+    sizes().1
+}
+
+/// Whether pages of this protection can be read. Windows has none that can be
+/// written and not read.
+pub(crate) fn is_readable(protection: i32) -> bool {
+    protection & (PROT_READ | PROT_WRITE) != 0
+}
+
+pub(crate) fn is_writable(protection: i32) -> bool {
+    protection & PROT_WRITE != 0
+}
+
+pub(crate) fn is_shared(flags: i32) -> bool {
+    flags & SHARED != 0
+}
+
+/// The size of large pages; 0 where there are none.
+fn large_page() -> usize {
+    // SAFETY: asks for a number.
+    unsafe { GetLargePageMinimum() }
+}
+
+/// The flags for large pages, of `1 << shift` bytes or of the default size.
+/// Windows has one size.
+pub(crate) fn huge_flags(shift: Option<u32>) -> Option<i32> {
+    let size = large_page();
+    let fits = shift.is_none_or(|shift| 1usize.checked_shl(shift) == Some(size));
+    (size != 0 && fits).then_some(LARGE_PAGES)
+}
+
+pub(crate) fn huge_page_of_flags(flags: i32) -> Option<usize> {
+    (flags & LARGE_PAGES != 0).then(large_page)
+}
+
+/// A private map in the place of a shared one.
+pub(crate) fn private(flags: i32) -> i32 {
+    flags & !SHARED | PRIVATE
+}
+
+/// Every file system has shared maps.
+pub(crate) fn has_no_shared_maps(_error: &io::Error) -> bool {
+    false
+}
+
+pub(crate) fn map(request: &Request<'_>, file: Option<BorrowedFile<'_>>) -> io::Result<Mapping> {
+    if let Some(name) = &request.name {
+        let file = file.map_or(INVALID_HANDLE_VALUE, |file| file.as_raw_handle());
+        return section::map_named(request, file, name);
+    }
+    let mapping = match file {
+        Some(file) => section::map_file(request, file.as_raw_handle()),
+        None if is_shared(request.flags) => section::map_memory(request),
+        None => memory::allocate(request),
+    }?;
+    if request.flags & POPULATE.unwrap_or(0) != 0 {
+        // A hint: what cannot be read in now is read in later.
+        let _ = advice::prefetch(mapping.base(), mapping.len());
+    }
+    Ok(mapping)
+}
+
+/// What to say of an error of `map` besides the system's words.
+pub(crate) fn explain(error: &io::Error) -> &'static str {
+    if is_error(error, ERROR_PRIVILEGE_NOT_HELD) {
+        ", because large pages are for users with the right to lock pages in memory \
+         (SeLockMemoryPrivilege)"
+    } else {
+        ""
+    }
+}
+
+/// Whether others find the mapping's memory by a name that only it keeps.
+pub(crate) fn is_named(mapping: &Mapping) -> bool {
+    mapping.section.is_some()
+}
+
+/// # Safety
+/// The pages must be the caller's, and nothing may use them from now on.
+pub(super) unsafe fn unmap(base: *mut u8, len: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { memory::release(base, len) };
+}
+
+/// Gives the memory behind the first `len` bytes back, in whole pages; their
+/// addresses go when the mapping does.
+pub(crate) fn shrink(mut mapping: Mapping, len: usize, page: usize) -> Mapping {
+    if len == 0 {
+        return Mapping::empty();
+    }
+    let kept = len.next_multiple_of(page);
+    if kept < mapping.len() {
+        memory::decommit(mapping.base().wrapping_add(kept), mapping.len() - kept);
+    }
+    mapping.len = len;
+    mapping
+}
+
+/// A view cannot be made longer or shorter; but memory with a name can be made
+/// anew, which the caller cannot do.
+pub(crate) fn remap(
+    mapping: Mapping,
+    request: &Request<'_>,
+    _page: usize,
+    _file: Option<BorrowedFile<'_>>,
+) -> Result<Mapping, (Mapping, io::Error)> {
+    if mapping.section.is_some() {
+        return section::remake(mapping, request.map_len);
+    }
+    Err((mapping, io::ErrorKind::Unsupported.into()))
+}
+
+/// Writes pages to the file. They are all that this call can be told.
+pub(crate) fn flush(start: *mut u8, len: usize, _flags: i32) -> io::Result<()> {
+    memory::for_each_view(start, len, |start, len| {
+        // SAFETY: writes pages back; addresses that are no view are an error.
+        check(unsafe { FlushViewOfFile(start.cast(), len) })
+    })
+}
+
+/// Pages of zeros in the place of private ones. A view has no parts to map over.
+pub(crate) fn map_part(
+    mapping: &mut Mapping,
+    part: Range<usize>,
+    _protection: i32,
+    _flags: i32,
+    file: Option<(&File, u64)>,
+) -> io::Result<()> {
+    assert!(part.start <= part.end && part.end <= mapping.len(), "a part of the mapping");
+    if file.is_some() {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    if part.is_empty() {
+        return Ok(());
+    }
+    memory::renew(mapping.base().wrapping_add(part.start), part.end - part.start)
+}
+
+pub(crate) fn advise(start: *mut u8, len: usize, advice: i32) -> io::Result<()> {
+    advice::advise(start, len, advice)
+}
+
+/// Locks pages. What a process may lock is bounded by its working set, which is
+/// made larger by what does not fit.
+pub(crate) fn lock(start: *mut u8, len: usize) -> io::Result<()> {
+    // SAFETY: locking changes no memory; addresses that are not mapped are an
+    // error.
+    let lock = || check(unsafe { VirtualLock(start.cast(), len) });
+    match lock() {
+        Err(error) if is_error(&error, ERROR_WORKING_SET_QUOTA) => {
+            grow_working_set(len)?;
+            lock()
+        }
+        result => result,
+    }
+}
+
+fn grow_working_set(len: usize) -> io::Result<()> {
+    let (mut least, mut most, mut flags) = (0, 0, 0);
+    let more = len.saturating_add(page_size());
+    // SAFETY: numbers of this process are asked for and set.
+    unsafe {
+        let process = GetCurrentProcess();
+        check(GetProcessWorkingSetSizeEx(process, &raw mut least, &raw mut most, &raw mut flags))?;
+        let (least, most) = (least.saturating_add(more), most.saturating_add(more));
+        check(SetProcessWorkingSetSizeEx(process, least, most, flags))
+    }
+}
+
+/// Unlocks pages; those that are not locked stay so.
+pub(crate) fn unlock(start: *mut u8, len: usize) -> io::Result<()> {
+    let page = page_size();
+    let unlock = |start: *mut u8, len| {
+        // SAFETY: as for `lock`.
+        match check(unsafe { VirtualUnlock(start.cast(), len) }) {
+            Err(error) if is_error(&error, ERROR_NOT_LOCKED) => Ok(false),
+            result => result.map(|()| true),
+        }
+    };
+    if unlock(start, len)? || len <= page {
+        return Ok(());
+    }
+    // One page that is not locked keeps the others so.
+    for at in (0..len).step_by(page) {
+        unlock(start.wrapping_add(at), page.min(len - at))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn protect(mapping: &mut Mapping, protection: i32) -> io::Result<()> {
+    memory::protect(mapping.base(), mapping.len(), protection)
+}
+
+pub(crate) fn set_name(_start: *mut u8, _len: usize, _name: &CStr) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn file_info(file: BorrowedFile<'_>) -> io::Result<FileInfo> {
+    let handle = file.as_raw_handle();
+    // SAFETY: asks for a number.
+    if unsafe { GetFileType(handle) } != FILE_TYPE_DISK {
+        return Ok(FileInfo { len: 0, regular: false, huge_page: None });
+    }
+    Ok(FileInfo { len: file_len(handle)?, regular: true, huge_page: None })
+}
+
+fn file_len(file: HANDLE) -> io::Result<u64> {
+    let mut len = 0;
+    // SAFETY: fills in the number, or fails.
+    check(unsafe { GetFileSizeEx(file, &raw mut len) })?;
+    Ok(u64::try_from(len).unwrap_or(0))
+}
+
+/// The handle that a [`raw_file`] stands for.
+fn handle_of(file: i32) -> HANDLE {
+    ptr::without_provenance_mut(file as isize as usize)
+}
+
+/// The length in bytes of the file behind a handle, or `None`.
+pub(crate) fn file_len_of(file: i32) -> Option<u64> {
+    file_len(handle_of(file)).ok()
+}
+
+/// Sets a file's length. Growing allocates the new part if `allocate`, as far as
+/// the file system can, so that a full disk is an error here; a file that could
+/// not grow keeps its length. Else the file is made a sparse one, if it can be.
+pub(crate) fn set_file_len(file: &File, from: u64, to: u64, allocate: bool) -> io::Result<()> {
+    if to > from {
+        if allocate {
+            match allocate_blocks(file, to) {
+                Err(error) if cannot_allocate(&error) => {}
+                result => result?,
+            }
+        } else {
+            let _ = make_sparse(file);
+        }
+    }
+    file.set_len(to)
+}
+
+fn allocate_blocks(file: &File, len: u64) -> io::Result<()> {
+    let info = FILE_ALLOCATION_INFO { AllocationSize: i64::try_from(len).unwrap_or(i64::MAX) };
+    let size = size_of::<FILE_ALLOCATION_INFO>() as u32;
+    // SAFETY: the structure is the one that goes with the number before it.
+    check(unsafe {
+        SetFileInformationByHandle(
+            file.as_raw_handle(),
+            FileAllocationInfo,
+            (&raw const info).cast(),
+            size,
+        )
+    })
+}
+
+/// Whether the error means that this file system has no such operation, or that
+/// setting the length will tell better.
+fn cannot_allocate(error: &io::Error) -> bool {
+    [
+        ERROR_CALL_NOT_IMPLEMENTED,
+        ERROR_INVALID_FUNCTION,
+        ERROR_NOT_SUPPORTED,
+        ERROR_INVALID_PARAMETER,
+    ]
+    .iter()
+    .any(|&number| is_error(error, number))
+}
+
+fn make_sparse(file: &File) -> io::Result<()> {
+    let mut returned = 0;
+    // SAFETY: the request takes and gives nothing.
+    check(unsafe {
+        DeviceIoControl(
+            file.as_raw_handle(),
+            FSCTL_SET_SPARSE,
+            ptr::null(),
+            0,
+            ptr::null_mut(),
+            0,
+            &raw mut returned,
+            ptr::null_mut(),
+        )
+    })
+}
+
+pub(crate) fn duplicate(file: BorrowedFile<'_>) -> io::Result<File> {
+    file.try_clone_to_owned().map(File::from)
+}
+
+/// The longest name of memory, in bytes.
+pub(crate) const NAME_MAX: usize = 250;
+
+/// Named memory is no file: `map` finds it.
+pub(crate) fn open_shared(_name: &Name<'_>) -> Option<io::Result<File>> {
+    None
+}
+
+/// A name goes with the last map of it.
+pub(crate) fn unlink_shared(_name: &str) -> io::Result<()> {
+    Ok(())
+}
+
+pub(crate) fn borrow(file: &File) -> BorrowedFile<'_> {
+    file.as_handle()
+}
+
+/// The number that the handler of faults knows a file by. Handles have 32 bits
+/// that count, on 64-bit systems too.
+pub(crate) fn raw_file(file: &File) -> i32 {
+    file.as_raw_handle().addr() as i32
+}
+
+/// Nothing can be sealed.
+pub(crate) fn is_sealed(_file: BorrowedFile<'_>) -> bool {
+    false
+}
+
+/// The name of an open file, for messages.
+pub(crate) fn path_of(file: BorrowedFile<'_>) -> Option<PathBuf> {
+    use std::ffi::OsString;
+    use std::os::windows::ffi::OsStringExt;
+
+    const PREFIX: [u16; 4] = [b'\\' as u16, b'\\' as u16, b'?' as u16, b'\\' as u16];
+    const UNC: [u16; 4] = [b'U' as u16, b'N' as u16, b'C' as u16, b'\\' as u16];
+    let mut name = vec![0; 512];
+    let len = loop {
+        let room = u32::try_from(name.len()).ok()?;
+        // SAFETY: the buffer has that much room.
+        let len = unsafe {
+            GetFinalPathNameByHandleW(
+                file.as_raw_handle(),
+                name.as_mut_ptr(),
+                room,
+                VOLUME_NAME_DOS,
+            )
+        };
+        match len as usize {
+            0 => return None,
+            len if len < name.len() => break len,
+            more => name.resize(more + 1, 0),
+        }
+    };
+    let name = &name[..len];
+    // As programs write it: without the prefix for long names.
+    let name = match name.strip_prefix(&PREFIX) {
+        Some(rest) => match rest.strip_prefix(&UNC) {
+            Some(share) => [&PREFIX[..2], share].concat(),
+            None => rest.to_vec(),
+        },
+        None => name.to_vec(),
+    };
+    Some(PathBuf::from(OsString::from_wide(&name)))
+}
