@@ -20,25 +20,31 @@ use crate::mmap;
 /// 'c'  read and write, in memory only.
 ///
 /// Lengths and offsets are in bytes. Any offset will do, and without a length all
-/// that the file has is mapped; an empty file gives an empty map.
+/// that the file has is mapped; an empty file gives an empty map. `reserve` sets
+/// address space aside, so many bytes in all, for the map to grow() and append()
+/// into without moving.
 #[expect(
     clippy::doc_markdown,
     clippy::needless_pass_by_value,
     reason = "Python's documentation, and Python's arguments"
 )]
 #[pyfunction]
-#[pyo3(signature = (path, mode = "r", *, offset = 0, length = None))]
+#[pyo3(signature = (path, mode = "r", *, offset = 0, length = None, reserve = None))]
 pub(crate) fn open<'py>(
     py: Python<'py>,
     path: PathBuf,
     mode: &str,
     offset: u64,
     length: Option<usize>,
+    reserve: Option<usize>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut options = MapOptions::new();
     options.offset(offset);
     if let Some(length) = length {
         options.len(length);
+    }
+    if let Some(reserve) = reserve {
+        options.reserve(reserve);
     }
     let opened = match mode {
         "r" | "r+" | "c" => {

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{kind, pattern, writable};
-use faultless::{ErrorKind, page_size};
+use faultless::{ErrorKind, MapOptions, page_size};
 
 /// Past the limit of locked memory.
 #[cfg(unix)]

@@ -147,6 +147,25 @@ pub(super) fn methods() -> Vec<ffi::PyMethodDef> {
             page that cannot be read. Other threads run meanwhile; Ctrl-C ends it."
         ),
         method!(
+            "grow",
+            on,
+            grow::grow,
+            O,
+            c"grow($self, length, /)\n--\n\n\
+            Make the map and its file `length` bytes long, in place.\n\n\
+            Exported memory stays valid. ValueError if the map was not opened with\n\
+            `faultless.open(..., reserve=...)`, or with less."
+        ),
+        method!(
+            "append",
+            on,
+            grow::append,
+            O,
+            c"append($self, data, /)\n--\n\n\
+            Write `data` behind the end of the map, which grows as needed; its offset.\n\n\
+            As `grow`, but the file gets longer in steps, and is trimmed on close."
+        ),
+        method!(
             "evict",
             on,
             pages::evict,

@@ -10,6 +10,7 @@
 mod atomic;
 mod extras;
 mod file;
+mod grow;
 mod methods;
 mod new;
 mod pages;

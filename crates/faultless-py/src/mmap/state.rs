@@ -172,13 +172,29 @@ impl Mmap {
         refuse: &'static str,
         work: impl FnOnce(&mut Map) -> R + Send,
     ) -> Outcome<R> {
-        let mut turn = self.turn(py, refuse)?;
+        let mut turn = self.turn(py)?;
+        self.check_exports(refuse)?;
         let map = turn.map();
         Ok(py.detach(|| work(map)))
     }
 
+    /// As `alone`, for work that leaves exported memory where it is.
+    pub(crate) fn in_turn<R: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&mut Map) -> R + Send,
+    ) -> Outcome<R> {
+        let mut turn = self.turn(py)?;
+        let map = turn.map();
+        Ok(py.detach(|| work(map)))
+    }
+
+    fn check_exports(&self, refuse: &'static str) -> Outcome<()> {
+        if self.is_exported() { Err(PyBufferError::new_err(refuse).into()) } else { Ok(()) }
+    }
+
     /// Waits for the map to itself.
-    fn turn(&self, py: Python<'_>, refuse: &'static str) -> Outcome<Turn<'_>> {
+    fn turn(&self, py: Python<'_>) -> Outcome<Turn<'_>> {
         loop {
             self.users.fetch_or(WANTED, Relaxed);
             if self.users.compare_exchange(WANTED, ALONE, Acquire, Relaxed).is_ok() {
@@ -193,12 +209,8 @@ impl Mmap {
                 return Err(raised);
             }
         }
-        let turn = Turn(self);
         self.process.store(forks::count(), Relaxed);
-        if self.exports.load(Relaxed) != 0 {
-            return Err(PyBufferError::new_err(refuse).into());
-        }
-        Ok(turn)
+        Ok(Turn(self))
     }
 
     /// Waits, detached, until `users` is as wanted. A signal whose handler
@@ -232,8 +244,9 @@ impl Mmap {
         if self.closed.load(Relaxed) {
             return Ok(());
         }
-        match self.turn(py, REFUSE) {
+        match self.turn(py) {
             Ok(mut turn) => {
+                self.check_exports(REFUSE)?;
                 if turn.map().len() < LONG {
                     // Faster than detaching.
                     turn.close();
