@@ -729,6 +729,7 @@ impl MapOptions {
         Ok(flags)
     }
 
+    #[allow(clippy::bad_bit_mask, reason = "a system may have no flag for it")]
     fn flags(&self, kind: i32) -> Result<i32> {
         let mut flags = self.raw_flags.unwrap_or(kind);
         if flags & os::PLACED != 0 {

@@ -45,7 +45,7 @@ fn lock_of_what_cannot_be_read() {
 #[test]
 fn lock_reaches_the_pages_of_the_range() {
     let page = page_size();
-    let map = faultless::MapOptions::new().len(3 * page).map_anonymous().unwrap();
+    let map = MapOptions::new().len(3 * page).map_anonymous().unwrap();
     let locked =
         || [0, 1, 2].map(|nth| common::has_flag(map.as_ptr().wrapping_add(nth * page), "lo"));
     assert_eq!(locked(), [false; 3]);

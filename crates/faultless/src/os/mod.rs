@@ -77,6 +77,7 @@ pub(crate) struct FileInfo {
 
 /// What ended a wait for a number to change.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(unix), allow(dead_code, reason = "no such call there"))]
 pub(crate) enum Waited {
     /// Somebody woke the waiters, or the number was another.
     Woken,
@@ -87,6 +88,7 @@ pub(crate) enum Waited {
 
 /// What came of reading pages in.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(unix), allow(dead_code, reason = "no such call there"))]
 pub(crate) enum Populated {
     /// All of them are in memory.
     All,

@@ -37,7 +37,7 @@ use windows_sys::Win32::System::Memory::{
 use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, SYSTEM_INFO};
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
-use super::{FileInfo, Mapping, Name, Request};
+use super::{FileInfo, Mapping, Name, Populated, Request, Waited};
 
 /// A file that is only looked at during a call.
 pub(crate) type BorrowedFile<'a> = BorrowedHandle<'a>;
@@ -283,6 +283,43 @@ pub(crate) fn unlock(start: *mut u8, len: usize) -> io::Result<()> {
         unlock(start.wrapping_add(at), page.min(len - at))?;
     }
     Ok(())
+}
+
+fn unsupported<T>() -> io::Result<T> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// The working set tells what this process has in memory, not what the system
+/// has of the file.
+pub(crate) fn residency(_start: *mut u8, _len: usize, _pages: &mut [u8]) -> io::Result<()> {
+    unsupported()
+}
+
+pub(crate) fn populate(_start: *mut u8, _len: usize) -> io::Result<Populated> {
+    Ok(Populated::Unsupported)
+}
+
+pub(crate) fn tells_residency(_file: BorrowedFile<'_>) -> bool {
+    true
+}
+
+pub(crate) fn cached_pages(_file: BorrowedFile<'_>, _offset: u64, _len: u64) -> io::Result<u64> {
+    unsupported()
+}
+
+pub(crate) fn forget(_file: BorrowedFile<'_>, _offset: u64, _len: u64) {}
+
+/// Windows has this (`WaitOnAddress`) between the threads of one process only.
+pub(crate) fn wait(
+    _address: *mut u8,
+    _expected: u32,
+    _timeout: std::time::Duration,
+) -> io::Result<Waited> {
+    unsupported()
+}
+
+pub(crate) fn wake(_address: *mut u8, _count: usize) -> usize {
+    0
 }
 
 pub(crate) fn protect(mapping: &mut Mapping, protection: i32) -> io::Result<()> {
