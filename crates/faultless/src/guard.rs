@@ -6,7 +6,7 @@
 //! is looked at twice from then on, until it has been quiet for a while.
 
 use std::fs::File;
-use std::sync::atomic::{AtomicU32, Ordering, compiler_fence, fence};
+use std::sync::atomic::{Ordering, compiler_fence, fence};
 
 use crate::error::{Error, Result};
 use crate::fault::{Fault, FaultReason, guard_is_on};
@@ -42,19 +42,15 @@ pub(crate) struct Guard {
     binding: bool,
     /// Whether there can be a [canary](Slot::canary).
     watched: bool,
-    /// Operations across a border of pages while there was no canary.
-    crossings: AtomicU32,
     /// Offset in the map from which on its bytes are in its last page.
     last_page: usize,
     /// Offset in the file of that page.
     last_page_in_file: u64,
 }
 
-/// From how many bytes on an operation is worth a [canary](Slot::canary), which
-/// takes some microseconds to make.
+/// From how many bytes on the system may read so long that a
+/// [canary](Slot::canary) planted meanwhile would wait for it.
 const LONG: usize = 64 << 10;
-/// So many shorter operations are, too, if each crosses a border of pages.
-const MANY: u32 = 8;
 
 impl Guard {
     /// Registers a new mapping, if it can fail.
@@ -69,7 +65,6 @@ impl Guard {
             bounded: false,
             binding: false,
             watched: false,
-            crossings: AtomicU32::new(0),
             last_page: usize::MAX,
             last_page_in_file: 0,
         };
@@ -286,12 +281,6 @@ impl Guard {
                 return Ok(());
             }
         } else if Slot::is_sound(epoch) && !map.view.is_in_one_page(span) {
-            let worth = span.len() >= LONG
-                || self.slot.canary() != 0
-                || self.crossings.fetch_add(1, Ordering::Relaxed) >= MANY;
-            if !worth {
-                return self.read_carefully(map, operation, span, look, false);
-            }
             if let Some(song) = self.song() {
                 let seen = look();
                 let uncut = os::guard::sings(self.slot, song);
@@ -301,7 +290,7 @@ impl Guard {
                 }
             }
         }
-        self.read_carefully(map, operation, span, look, true)
+        self.read_carefully(map, operation, span, look)
     }
 
     /// Before the system is asked to read a lot: the canary needs the map's last
@@ -335,13 +324,13 @@ impl Guard {
         operation: &'static str,
         span: Span,
         look: &mut dyn FnMut() -> Look,
-        watch: bool,
     ) -> Result<()> {
         for _ in 0..16 {
             self.heal();
             let epoch = self.slot.epoch();
-            // On a file that is too short the canary could not be planted anyway.
-            let long_enough = watch && reach(map).is_some_and(|end| end >= map.len());
+            let before = if self.watched { reach(map) } else { None };
+            // On a file that is too short the canary could not be planted.
+            let long_enough = before.is_some_and(|end| end >= map.len());
             let song = if long_enough { self.song() } else { None };
             let mut seen = look();
             // Twice, and each time with all that it depends on there.
@@ -358,7 +347,12 @@ impl Guard {
                     seen = look();
                 }
             }
-            let uncut = song.is_none_or(|song| os::guard::sings(self.slot, song));
+            let uncut = match song {
+                Some(song) => os::guard::sings(self.slot, song),
+                // Who cuts it and makes it longer between two looks, and again
+                // between two others, would not be seen otherwise.
+                None => !self.watched || reach(map) == before,
+            };
             if self.is_still(epoch) && seen.same && uncut {
                 self.slot.settled();
                 return Ok(());
@@ -423,8 +417,8 @@ impl Guard {
         epoch: usize,
     ) -> Result<()> {
         let found = self.damage(map, span).or_else(|| {
-            // Pages were mapped back meanwhile: what was stored may be gone.
-            Slot::healed_between(epoch, self.slot.epoch())
+            // What was stored may have been to pages that are gone.
+            Slot::failed_and_healed(epoch, self.slot.epoch())
                 .then(|| (map.layout.placement.lead + span.start(), FaultReason::Truncated))
         });
         if let Some(found) = found {

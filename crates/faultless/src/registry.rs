@@ -257,9 +257,11 @@ impl Slot {
         }
     }
 
-    /// Whether pages were mapped back between two epochs.
-    pub(crate) fn healed_between(before: usize, after: usize) -> bool {
-        before / HEAL != after / HEAL
+    /// Whether pages can have failed and been mapped back between two epochs: what
+    /// was stored to them meanwhile is gone.
+    pub(crate) fn failed_and_healed(before: usize, after: usize) -> bool {
+        let failed = before % HEAL / FAULT != after % HEAL / FAULT;
+        failed && before / HEAL != after / HEAL
     }
 
     /// Runs `work`, which may change the mapping and [`describe`](Self::describe)

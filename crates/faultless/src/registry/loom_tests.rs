@@ -97,7 +97,7 @@ impl<const PAGES: usize> World<PAGES> {
         let now = self.slot.epoch();
         let lost = now != epoch
             && (self.slot.damage(page, page + 1).is_some()
-                || Slot::healed_between(epoch, self.slot.epoch()));
+                || Slot::failed_and_healed(epoch, self.slot.epoch()));
         (!lost).then_some(byte)
     }
 
