@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::error::Result;
 use crate::guard::Look;
 use crate::map::Map;
-use crate::os::{self, Waited};
+use crate::os;
 use crate::range::Span;
 
 /// How long a wait sleeps before it looks whether its page is still there.
@@ -394,8 +394,8 @@ impl<T: AtomicScalar> Atomic<'_, T> {
                 return Ok(true);
             };
             match os::wait(self.address(), bits, left.min(SLICE)) {
-                Ok(Waited::Woken) => return self.load().map(|_| true),
-                Ok(Waited::Interrupted | Waited::TimedOut) => {}
+                Ok(true) => return self.load().map(|_| true),
+                Ok(false) => {}
                 Err(_) => {
                     std::thread::sleep(pause.min(left));
                     pause = (pause * 2).min(LONGEST_PAUSE);

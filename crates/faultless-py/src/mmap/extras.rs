@@ -1,8 +1,10 @@
 //! The table of the methods that the standard's class has not.
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyAttributeError, PyTypeError};
+use pyo3::types::PyDict;
 
 use super::*;
+use crate::glue::Arg;
 
 /// An object of the class that another object needs.
 pub(super) struct Owner(Py<PyAny>);
@@ -24,6 +26,73 @@ impl Owner {
         // SAFETY: it is of the class, and lives while this does.
         unsafe { state(self.0.as_ptr()) }
     }
+}
+
+/// An attribute that is computed, unless an object of a subclass has one of that
+/// name: programs that were written for the standard's class may give it one.
+macro_rules! shadowed {
+    ($name:literal, $function:path, $doc:literal) => {{
+        unsafe extern "C" fn get(object: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
+            // SAFETY: Python calls it as it is declared.
+            unsafe {
+                on(object, |py, mmap| match extras::own(&glue::borrowed(py, object), $name)? {
+                    Some(own) => Ok(own),
+                    None => $function(py, mmap),
+                })
+            }
+        }
+        unsafe extern "C" fn set(
+            object: *mut ffi::PyObject,
+            value: *mut ffi::PyObject,
+            _: *mut c_void,
+        ) -> c_int {
+            // SAFETY: Python calls it as it is declared; null means deletion.
+            unsafe {
+                on(object, |py, _| {
+                    let value = (!value.is_null()).then(|| glue::borrowed(py, value));
+                    extras::set_own(&glue::borrowed(py, object), $name, value)
+                })
+            }
+        }
+        ffi::PyGetSetDef {
+            name: concat!($name, "\0").as_ptr().cast(),
+            get: Some(get),
+            set: Some(set),
+            doc: $doc.as_ptr(),
+            closure: ptr::null_mut(),
+        }
+    }};
+}
+pub(super) use shadowed;
+
+/// The attributes of an object's own; only those of subclasses have some.
+fn owned<'py>(object: &Bound<'py, PyAny>) -> Option<Bound<'py, PyDict>> {
+    object.getattr("__dict__").ok()?.cast_into().ok()
+}
+
+pub(super) fn own<'py>(
+    object: &Bound<'py, PyAny>,
+    name: &str,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    owned(object).map_or(Ok(None), |owned| owned.get_item(name))
+}
+
+pub(super) fn set_own(
+    object: &Bound<'_, PyAny>,
+    name: &str,
+    value: Option<Arg<'_, '_>>,
+) -> Outcome<()> {
+    let Some(owned) = owned(object) else {
+        let kind = object.get_type().fully_qualified_name()?;
+        let message = format!("attribute '{name}' of '{kind}' objects is not writable");
+        return Err(PyAttributeError::new_err(message).into());
+    };
+    match value {
+        Some(value) => owned.set_item(name, value)?,
+        None if owned.contains(name)? => owned.del_item(name)?,
+        None => return Err(PyAttributeError::new_err(name.to_owned()).into()),
+    }
+    Ok(())
 }
 
 pub(super) fn methods() -> Vec<ffi::PyMethodDef> {

@@ -361,8 +361,8 @@ fn methods_table() -> Vec<ffi::PyMethodDef> {
 fn getters_table() -> Vec<ffi::PyGetSetDef> {
     use methods::*;
     vec![
-        getter!("mode", on, file::mode, c"'rb', or 'rb+' if the map can be written."),
-        getter!("name", on, file::name, c"The path of the map's file, or None."),
+        extras::shadowed!("mode", file::mode, c"'rb', or 'rb+' if the map can be written."),
+        extras::shadowed!("name", file::name, c"The path of the map's file, or None."),
         getter!("closed", on_hot, closed, c"Whether the map is closed."),
         getter!(
             "fault",

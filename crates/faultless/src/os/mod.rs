@@ -75,17 +75,6 @@ pub(crate) struct FileInfo {
     pub(crate) huge_page: Option<usize>,
 }
 
-/// What ended a wait for a number to change.
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(not(unix), allow(dead_code, reason = "no such call there"))]
-pub(crate) enum Waited {
-    /// Somebody woke the waiters, or the number was another.
-    Woken,
-    TimedOut,
-    /// By a signal: look again.
-    Interrupted,
-}
-
 /// What came of reading pages in.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(unix), allow(dead_code, reason = "no such call there"))]

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 
-use super::{FileInfo, Mapping, Name, Populated, Request, Waited};
+use super::{FileInfo, Mapping, Name, Populated, Request};
 
 pub(crate) type BorrowedFile<'a> = &'a File;
 
@@ -145,7 +145,7 @@ pub(crate) fn wait(
     _address: *mut u8,
     _expected: u32,
     _timeout: std::time::Duration,
-) -> io::Result<Waited> {
+) -> io::Result<bool> {
     unsupported()
 }
 

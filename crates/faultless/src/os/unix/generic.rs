@@ -6,7 +6,6 @@ use std::io;
 
 use super::BorrowedFile;
 pub(crate) use super::extend::resize as remap;
-use crate::os::Waited;
 
 pub(crate) type FileOffset = libc::off_t;
 pub(super) type Stat = libc::stat;
@@ -104,7 +103,7 @@ pub(crate) fn wait(
     _address: *mut u8,
     _expected: u32,
     _timeout: std::time::Duration,
-) -> io::Result<Waited> {
+) -> io::Result<bool> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::{BorrowedFile, Mapping, advise, check, page_size};
-use crate::os::Waited;
 
 pub(crate) type FileOffset = libc::off64_t;
 pub(super) type Stat = libc::stat64;
@@ -266,8 +265,9 @@ pub(crate) fn forget(file: BorrowedFile<'_>, offset: u64, len: u64) {
 }
 
 /// Waits at an address while the number there is `expected`; processes that
-/// share the page wait and wake together.
-pub(crate) fn wait(address: *mut u8, expected: u32, timeout: Duration) -> io::Result<Waited> {
+/// share the page wait and wake together. Whether somebody woke the waiters, or
+/// the number was another; if not, the time is over, or a signal came.
+pub(crate) fn wait(address: *mut u8, expected: u32, timeout: Duration) -> io::Result<bool> {
     // The call takes two words of the kernel's, which the C library's structure
     // is not everywhere.
     let timeout = [timeout.as_secs() as libc::c_long, timeout.subsec_nanos() as libc::c_long];
@@ -278,9 +278,8 @@ pub(crate) fn wait(address: *mut u8, expected: u32, timeout: Duration) -> io::Re
             as libc::c_int
     });
     match result.map_err(|error| (error.raw_os_error(), error)) {
-        Ok(()) | Err((Some(libc::EAGAIN), _)) => Ok(Waited::Woken),
-        Err((Some(libc::ETIMEDOUT), _)) => Ok(Waited::TimedOut),
-        Err((Some(libc::EINTR), _)) => Ok(Waited::Interrupted),
+        Ok(()) | Err((Some(libc::EAGAIN), _)) => Ok(true),
+        Err((Some(libc::ETIMEDOUT | libc::EINTR), _)) => Ok(false),
         Err((_, error)) => Err(error),
     }
 }

@@ -37,7 +37,7 @@ use windows_sys::Win32::System::Memory::{
 use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, SYSTEM_INFO};
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
-use super::{FileInfo, Mapping, Name, Populated, Request, Waited};
+use super::{FileInfo, Mapping, Name, Populated, Request};
 
 /// A file that is only looked at during a call.
 pub(crate) type BorrowedFile<'a> = BorrowedHandle<'a>;
@@ -314,7 +314,7 @@ pub(crate) fn wait(
     _address: *mut u8,
     _expected: u32,
     _timeout: std::time::Duration,
-) -> io::Result<Waited> {
+) -> io::Result<bool> {
     unsupported()
 }
 
