@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::ops::RangeBounds;
 
 use crate::error::{Error, Result};
-use crate::guard::Look;
+use crate::guard::{Guard, Look};
 use crate::map::Map;
 use crate::os;
 use crate::range::Span;
@@ -190,31 +190,26 @@ impl Map {
         buf: &'buf mut [MaybeUninit<u8>],
     ) -> Result<&'buf mut [u8]> {
         let window = self.view.window(span);
-        let copied = if window.is_few() && self.view.is_in_one_page(span) {
-            self.guard.quick_in_page(self, || {
-                window.copy_few_to(buf);
-                ((), span, window.last().unwrap_or(1))
-            })
+        let copied = if self.guard.is_within(self, span) {
+            // Without a closure, which some callers would be given as a function.
+            let epoch = self.guard.epoch();
+            let stands = Guard::is_sound_at(epoch) && {
+                if window.is_few() {
+                    window.copy_few_to(buf);
+                } else {
+                    window.copy_to(buf);
+                }
+                // As it is now, for it may have been copied first, and the file cut then.
+                self.guard.stands(self, epoch, span, window.last().unwrap_or(1))
+            };
+            if stands { Ok(()) } else { Err(epoch) }
         } else {
-            self.copy_out_many(span, buf)
+            self.copy_out_across(span, buf)
         };
         if let Err(epoch) = copied {
             self.copy_out_carefully(operation, span, epoch, buf)?;
         }
         Ok(initialised(buf))
-    }
-
-    #[inline(never)]
-    fn copy_out_many(&self, span: Span, buf: &mut [MaybeUninit<u8>]) -> Result<(), usize> {
-        if !self.guard.is_within(self, span) {
-            return self.copy_out_across(span, buf);
-        }
-        let window = self.view.window(span);
-        self.guard.quick_in_page(self, || {
-            window.copy_to(buf);
-            // As it is now, for it may have been copied first, and the file cut then.
-            ((), span, window.last().unwrap_or(1))
-        })
     }
 
     #[inline(never)]
@@ -291,17 +286,20 @@ impl Map {
         self.check_writable("write_at")?;
         let span = Span::exact("write_at", self.len(), offset, bytes.len())?;
         let window = self.view.window(span);
-        let quick = if window.is_few() { self.guard.quick_write(self, span) } else { None };
-        let Some(epoch) = quick else {
-            return self.write_many("write_at", offset, bytes);
+        let Some(epoch) = self.guard.quick_write(self, span) else {
+            return self.write_carefully("write_at", span, bytes);
         };
-        window.copy_few_from(bytes);
+        if window.is_few() {
+            window.copy_few_from(bytes);
+        } else {
+            window.copy_from(bytes);
+        }
         self.guard.wrote(self, "write_at", span, epoch)
     }
 
+    #[cold]
     #[inline(never)]
-    fn write_many(&self, operation: &'static str, offset: usize, bytes: &[u8]) -> Result<()> {
-        let span = Span::exact(operation, self.len(), offset, bytes.len())?;
+    fn write_carefully(&self, operation: &'static str, span: Span, bytes: &[u8]) -> Result<()> {
         let epoch = self.guard.write(self, operation, span)?;
         self.view.window(span).copy_from(bytes);
         self.guard.wrote(self, operation, span, epoch)

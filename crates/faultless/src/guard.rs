@@ -28,12 +28,13 @@ pub(crate) struct Look {
 }
 
 /// A map's place in the registry.
+// In this order: what every operation looks at lies together.
+#[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Guard {
     slot: &'static Slot,
-    index: Option<u32>,
-    /// Whether the map can fail at all.
-    needed: bool,
+    /// Offset in the map from which on its bytes are in its last page.
+    last_page: usize,
     /// Whether a zero may be one that the file does not have: see
     /// [`reaches`](Self::reaches).
     bounded: bool,
@@ -42,9 +43,10 @@ pub(crate) struct Guard {
     binding: bool,
     /// Whether there can be a [canary](Slot::canary).
     watched: bool,
-    /// Offset in the map from which on its bytes are in its last page.
-    last_page: usize,
-    /// Offset in the file of that page.
+    /// Whether the map can fail at all.
+    needed: bool,
+    index: Option<u32>,
+    /// Offset in the file of the map's last page.
     last_page_in_file: u64,
 }
 
@@ -167,9 +169,15 @@ impl Guard {
     }
 
     /// The number that the next failure or repair changes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn epoch(&self) -> usize {
         self.slot.epoch()
+    }
+
+    /// Whether nothing had happened to the map then, as far as is known.
+    #[inline(always)]
+    pub(crate) fn is_sound_at(epoch: usize) -> bool {
+        Slot::is_sound(epoch)
     }
 
     /// Runs an operation that reads `span`, on a map that nothing has happened
@@ -250,7 +258,7 @@ impl Guard {
     /// Whether a result stands that depends on `span`, of which the last byte is
     /// `last`.
     #[inline(always)]
-    fn stands(&self, map: &Map, epoch: usize, span: Span, last: u8) -> bool {
+    pub(crate) fn stands(&self, map: &Map, epoch: usize, span: Span, last: u8) -> bool {
         self.is_still(epoch) && (last != 0 || !self.bounded || self.reaches(map, span, epoch))
     }
 

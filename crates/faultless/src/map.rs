@@ -36,11 +36,13 @@ use crate::view::View;
 /// assert_eq!(map.find(&[first], ..)?, Some(0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+// In this order: what every operation looks at lies together.
+#[repr(C)]
 pub struct Map {
     pub(crate) view: View,
-    pub(crate) guard: Guard,
     readable: bool,
     writable: bool,
+    pub(crate) guard: Guard,
     pub(crate) layout: Layout,
     pub(crate) mapping: Mapping,
     pub(crate) file: Option<File>,

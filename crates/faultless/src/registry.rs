@@ -127,13 +127,18 @@ impl Range {
 }
 
 /// One live map. Aligned so that two maps share no cache line.
-#[repr(align(128))]
+// In this order: what every operation looks at lies in one line.
+#[repr(C, align(128))]
 #[derive(Debug)]
 pub(crate) struct Slot {
     /// Two bits say how the map is, [`HURT`] and [`SCARRED`]; the rest of the
     /// lower half counts faults and the upper half heals, so that the number
     /// never returns to an old value.
     epoch: AtomicUsize,
+    /// Address of the canary's page, or 0: see [`canary`](Self::canary).
+    canary: AtomicUsize,
+    /// What the canary says while nobody has cut the file.
+    song: AtomicU64,
     unreported: AtomicBool,
     healing: AtomicBool,
     /// Faults that went away by themselves since the map was last made whole:
@@ -158,10 +163,6 @@ pub(crate) struct Slot {
     reasons: [AtomicU8; EXTENTS],
     first_offset: AtomicUsize,
     first_reason: AtomicU8,
-    /// Address of the canary's page, or 0: see [`canary`](Self::canary).
-    canary: AtomicUsize,
-    /// What the canary says while nobody has cut the file.
-    song: AtomicU64,
     /// Whether the canary's page failed and was replaced.
     canary_lost: AtomicBool,
     next_free: AtomicU32,
