@@ -30,6 +30,7 @@ fn needed<'a, 'py>(
 }
 
 /// An argument that the constructor's format calls an `int`.
+#[allow(clippy::useless_conversion, reason = "a long has 64 bits on some systems")]
 fn parsed_int(arg: &glue::Arg<'_, '_>) -> PyResult<i32> {
     let value = glue::long(arg)?;
     i32::try_from(value).map_err(|_| {
