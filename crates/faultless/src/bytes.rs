@@ -15,6 +15,9 @@ use crate::view::{append, as_uninit, initialised};
 /// How many bytes are moved at a time.
 const MOVED: usize = 256 << 10;
 
+/// How many of them, if through a buffer.
+const BUFFERED: usize = 16 << 10;
+
 /// From how many bytes on memory may have a whole huge page in it.
 const LARGE: usize = 2 << 20;
 
@@ -558,14 +561,25 @@ impl Map {
         self.check_writable(OPERATION)?;
         let from = Span::of(OPERATION, self.len(), &from)?;
         let to = Span::exact(OPERATION, self.len(), to, from.len())?;
-        // In parts, and each seen to be there before it is moved: a page that
-        // fails reads as zeros, which must not get into the file.
-        from.parts(MOVED, to.start() > from.start()).try_for_each(|(skipped, part)| {
+        let backwards = to.start() > from.start();
+        if self.layout.shared() && self.guard.is_registered() || !self.guard.is_sound() {
+            // Through a buffer that stays in the processor's cache: a page that
+            // fails on the way reads as zeros, which must not get into the file.
+            let mut buffer = Vec::with_capacity(from.len().min(BUFFERED));
+            return from.parts(BUFFERED, backwards).try_for_each(|(skipped, part)| {
+                buffer.clear();
+                append(&mut buffer, part.len(), |buf| {
+                    self.copy_out(OPERATION, part, buf).map(drop)
+                })?;
+                let to = to.part(skipped, part.len());
+                let epoch = self.guard.write(self, OPERATION, to)?;
+                self.view.window(to).copy_from(&buffer);
+                self.guard.wrote(self, OPERATION, to, epoch)
+            });
+        }
+        // In parts, and each seen to be there before it is moved.
+        from.parts(MOVED, backwards).try_for_each(|(skipped, part)| {
             let to = to.part(skipped, part.len());
-            if !self.guard.is_sound() {
-                let bytes = self.to_vec(part.start()..part.end())?;
-                return self.write_at(to.start(), &bytes);
-            }
             let epoch = self.guard.write(self, OPERATION, to)?;
             let (source, target) = (self.view.window(part), self.view.window(to));
             let touched = self.guard.quick(self, part, || {

@@ -169,6 +169,10 @@ pub(crate) fn file_len_of(_file: i32) -> Option<u64> {
     None
 }
 
+pub(crate) fn duplicate(_file: BorrowedFile<'_>) -> io::Result<File> {
+    unsupported()
+}
+
 pub(crate) fn set_file_len(_file: &File, _from: u64, _to: u64, _allocate: bool) -> io::Result<()> {
     unsupported()
 }
