@@ -55,7 +55,9 @@ class Row:
 def ratios(bench, samples, engine, other):
     """How many times as fast an engine was as another, round by round."""
     pairs = zip(samples[engine], samples[other], strict=False)
-    return [mine / its if bench.unit == "x" else its / mine for mine, its in pairs]
+    # A standstill can be shorter than the clock shows: a microsecond, then.
+    least = 1e-3 if bench.unit == "ms" else 0.0
+    return [mine / its if bench.unit == "x" else max(its, least) / max(mine, least) for mine, its in pairs]
 
 
 def quartiles(values):
