@@ -86,22 +86,22 @@ unpack_newest() {
         return 1
     }
     for package in "$work"/cache/archives/*.deb; do
-        dpkg-deb -x "$package" "$work/root" || return
+        dpkg-deb -x "$package" "$work/tree" || return
     done
 
     # The launcher has the name and the place of the interpreter, so that sys.executable is the launcher and Python
     # finds its library beside it; --argv0 keeps this true for a virtual environment's link to it.
-    loader=$(cd "$work/root" && echo usr/lib/*/ld-linux*.so.*)
-    mv "$work/root/usr/bin/$version" "$work/root/usr/bin/$version.elf"
-    cat >"$work/root/usr/bin/$version" <<EOF
+    loader=$(cd "$work/tree" && echo usr/lib/*/ld-linux*.so.*)
+    mv "$work/tree/usr/bin/$version" "$work/tree/usr/bin/$version.elf"
+    cat >"$work/tree/usr/bin/$version" <<EOF
 #!/bin/sh
 # Runs the interpreter with the loader and the libraries of its own suite.
 self=\$(readlink -f "\$0")
 root=\${self%/usr/bin/*}
 exec "\$root/$loader" --inhibit-cache --library-path "\$root/${loader%/*}" --argv0 "\$0" "\$self.elf" "\$@"
 EOF
-    chmod +x "$work/root/usr/bin/$version"
-    [ -n "$(describe "$work/root/usr/bin/$version")" ] || {
+    chmod +x "$work/tree/usr/bin/$version"
+    [ -n "$(describe "$work/tree/usr/bin/$version")" ] || {
         echo "$version does not run here"
         return 1
     }
@@ -116,7 +116,7 @@ from_debian() {
         work=$(mktemp -d "$cache/unpacking.XXXXXX")
         trap 'rm -rf "$work"' EXIT
         if reason=$(unpack_newest "$work" 2>"$work/errors"); then
-            mv "$work/root" "$cache/debian"
+            mv "$work/tree" "$cache/debian"
         else
             cat "$work/errors" >&2
             echo "the newest CPython of Debian's newer suites is left out: $reason" >&2

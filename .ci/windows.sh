@@ -46,7 +46,7 @@ mkdir -p "$root/dll"
 cp "$(x86_64-w64-mingw32-gcc -print-file-name=libgcc_s_seh-1.dll)" "$root/dll"
 cat >"$work/wine" <<EOF
 #!/bin/sh
-exec chroot '$root' env -i -C "\$PWD" HOME=/root PATH=/usr/bin:/bin:/usr/lib/wine LANG=C.UTF-8 WINEPREFIX='$work/prefix' \\
+exec chroot '$root' env -i -C "\$PWD" HOME='$work' PATH=/usr/bin:/bin:/usr/lib/wine LANG=C.UTF-8 WINEPREFIX='$work/prefix' \\
     WINEPATH='Z:\\dll' WINEDEBUG=-all WINEDLLOVERRIDES='winemenubuilder.exe,mscoree,mshtml=' "\${FAULTLESS_WINE:-wine64}" "\$@"
 EOF
 chmod +x "$work/wine"
