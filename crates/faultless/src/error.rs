@@ -33,6 +33,11 @@ pub enum ErrorKind {
     /// The map keeps no file ([`MapOptions::keep_file`](crate::MapOptions::keep_file)),
     /// so it cannot be resized or asked its file's length.
     NoFile,
+    /// A file is not what it should be: not a log, or a damaged one. The message
+    /// says what was found and where; nothing was changed.
+    Corrupt,
+    /// What was asked to do something has been closed.
+    Closed,
     /// This system, or this kind of map, cannot do it.
     Unsupported,
     /// The operating system refused; [`Error::raw_os_error`] says why.
@@ -211,9 +216,11 @@ impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match error.kind() {
             ErrorKind::Fault => io::ErrorKind::Other,
-            ErrorKind::OutOfRange | ErrorKind::InvalidInput | ErrorKind::NoFile => {
-                io::ErrorKind::InvalidInput
-            }
+            ErrorKind::Corrupt => io::ErrorKind::InvalidData,
+            ErrorKind::OutOfRange
+            | ErrorKind::InvalidInput
+            | ErrorKind::NoFile
+            | ErrorKind::Closed => io::ErrorKind::InvalidInput,
             ErrorKind::Access => io::ErrorKind::PermissionDenied,
             ErrorKind::Unsupported => io::ErrorKind::Unsupported,
             ErrorKind::Os => error.0.os.as_ref().map_or(io::ErrorKind::Other, Self::kind),

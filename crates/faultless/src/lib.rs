@@ -36,6 +36,8 @@
 //!
 //! # Crate features
 //!
+//! - `log`: a log of records that survives its program, `AppendLog` and
+//!   `LogReader`.
 //! - `rayon`: searches on all threads of a pool of the crate of that name,
 //!   `Map::par_find`, `par_rfind` and `par_count`.
 #![deny(unsafe_code)]
@@ -54,6 +56,8 @@ mod error;
 mod fault;
 mod grow;
 mod guard;
+#[cfg(feature = "log")]
+mod log;
 mod map;
 mod needle;
 mod options;
@@ -78,6 +82,8 @@ pub use cursor::Cursor;
 pub use error::{Error, ErrorKind, Result};
 pub use fault::{Fault, FaultReason, set_guard};
 pub use guard::ensure_guard;
+#[cfg(feature = "log")]
+pub use log::{AppendLog, AppendLogOptions, LogReader, Record};
 pub use map::{Flush, Map, allocation_granularity, page_size};
 pub use options::{Access, HugePages, MapOptions, Protection};
 pub use residency::Residency;

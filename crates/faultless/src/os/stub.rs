@@ -187,6 +187,19 @@ pub(crate) fn unlink_shared(_name: &str) -> io::Result<()> {
     unsupported()
 }
 
+#[cfg(feature = "log")]
+pub(crate) fn lock_file(_file: &File) -> io::Result<()> {
+    unsupported()
+}
+
+#[cfg(feature = "log")]
+pub(crate) fn unlock_file(_file: &File) {}
+
+#[cfg(feature = "log")]
+pub(crate) fn file_id(_metadata: &std::fs::Metadata) -> (u64, u64) {
+    (0, 0)
+}
+
 pub(crate) fn borrow(file: &File) -> BorrowedFile<'_> {
     file
 }

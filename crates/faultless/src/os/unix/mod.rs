@@ -330,6 +330,32 @@ fn cannot_allocate(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|number| cannot.contains(&number))
 }
 
+/// Waits until nobody else has the file locked, and locks it. The lock belongs to
+/// the open file: `unlock_file`, or the end of the last process that has it, ends it.
+#[cfg(feature = "log")]
+pub(crate) fn lock_file(file: &File) -> io::Result<()> {
+    loop {
+        // SAFETY: locking changes no memory.
+        match check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX) }) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+#[cfg(feature = "log")]
+pub(crate) fn unlock_file(file: &File) {
+    // SAFETY: as above. It cannot fail for an open file.
+    unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_UN) };
+}
+
+/// Two numbers that no two files have at the same time.
+#[cfg(feature = "log")]
+pub(crate) fn file_id(metadata: &std::fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
 pub(crate) fn duplicate(file: BorrowedFile<'_>) -> io::Result<File> {
     file.try_clone_to_owned().map(File::from)
 }

@@ -1,0 +1,846 @@
+//! A log of records on mapped memory that survives its program.
+//!
+//! The bytes of a record are in the system's hands as soon as they are stored, so
+//! a program that is killed takes none with it. What makes it a log is the order
+//! of three stores: a *claim* of the place, with the record's length, made with a
+//! compare-and-exchange on the frame's first word; the record's bytes; and a
+//! *commit* of the same word, with the checksum. Whoever dies between the first
+//! and the last leaves a frame of known length that readers step over. No lock is
+//! taken for an append, so none can be left behind.
+
+mod files;
+mod frame;
+mod reader;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{Fault, FaultReason};
+use crate::guard::Look;
+use crate::map::{Flush, Map};
+use crate::range::{Span, round_up};
+
+use files::{Lock, Part, shift};
+use frame::{CHECKPOINT, HEADER, LONGEST, WORD, Word, checksum, corrupt, size_of_frame};
+pub use reader::{LogReader, Record};
+
+/// How a log is opened to append to it.
+///
+/// ```
+/// let dir = tempfile::tempdir()?;
+/// let log = faultless::AppendLogOptions::new()
+///     .rotate(64 << 20, 5)
+///     .durable(true)
+///     .open(dir.path().join("events"))?;
+/// log.append(b"on the disk already")?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct AppendLogOptions {
+    rotation: Option<Rotation>,
+    durable: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Rotation {
+    most: usize,
+    keep: u32,
+}
+
+impl AppendLogOptions {
+    /// A log that never rotates, whose records survive the program.
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// let log = faultless::AppendLogOptions::new().open(dir.path().join("events"))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Begins a new file when the present one would become longer than `bytes`,
+    /// and keeps that many `files` beside it: `path.1`, the last one, to
+    /// `path.files`, the oldest. A record that is longer gets a file of its own.
+    /// By default there is one file, which grows.
+    ///
+    /// Every program that appends should say the same; the one that finds the
+    /// file full rotates, as *it* was told.
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// let path = dir.path().join("events");
+    /// let log = faultless::AppendLogOptions::new().rotate(1024, 2).open(&path)?;
+    /// for _ in 0..30 {
+    ///     log.append(&[b'x'; 100])?;
+    /// }
+    /// assert!(dir.path().join("events.2").exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn rotate(&mut self, bytes: usize, files: u32) -> &mut Self {
+        self.rotation = Some(Rotation { most: bytes, keep: files });
+        self
+    }
+
+    /// Whether a record is on the disk when its append returns, and survives the
+    /// system too. By default it survives the program, and
+    /// [`sync`](AppendLog::sync) is for the rest.
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// let log = faultless::AppendLogOptions::new().durable(true).open(dir.path().join("audit"))?;
+    /// log.append(b"paid")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn durable(&mut self, durable: bool) -> &mut Self {
+        self.durable = durable;
+        self
+    }
+
+    /// Opens the log at `path`, and makes it if there is none or the file is
+    /// empty.
+    ///
+    /// What is behind the last [`sync`](AppendLog::sync) is looked through, frame
+    /// by frame, so that nothing is ever appended behind damage.
+    ///
+    /// # Errors
+    /// * [`Corrupt`](ErrorKind::Corrupt): the file is no log, one of a later
+    ///   version, or damaged. It is not changed.
+    /// * [`InvalidInput`](ErrorKind::InvalidInput): rotation that keeps no file.
+    /// * [`Os`](ErrorKind::Os): the file cannot be opened, made, locked or mapped.
+    /// * [`Fault`](ErrorKind::Fault): a page failed.
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// let path = dir.path().join("text");
+    /// std::fs::write(&path, "something else")?;
+    /// let error = faultless::AppendLogOptions::new().open(&path).unwrap_err();
+    /// assert_eq!(error.kind(), faultless::ErrorKind::Corrupt);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<AppendLog> {
+        if self.rotation.is_some_and(|rotation| rotation.keep == 0) {
+            let message = "rotation has to keep one file at least";
+            return Err(Error::new(ErrorKind::InvalidInput, "open", message));
+        }
+        let path: Arc<Path> = Arc::from(path.as_ref());
+        let file = Tail::open(&path)?;
+        Ok(AppendLog { path, options: self.clone(), tail: RwLock::new(Some(file)) })
+    }
+}
+
+/// A log that any number of threads and programs append records to at the same
+/// time, and whose records survive the program: once [`append`](Self::append) has
+/// returned, no `kill -9` loses the record, and at no instruction does one leave
+/// half a record for readers to find.
+///
+/// [`LogReader`] reads it, also while others append. The format of the file is
+/// described in `docs/log-format.md`.
+///
+/// A child process that was forked may go on using its parent's log. The file is
+/// to be on this machine: maps of a file on a network share are not the same
+/// memory on two machines.
+///
+/// ```
+/// use faultless::AppendLog;
+///
+/// let dir = tempfile::tempdir()?;
+/// let log = AppendLog::open(dir.path().join("events"))?;
+/// let offset = log.append(b"first")?;
+/// log.append(b"second")?;
+///
+/// assert_eq!(log.read(offset)?, b"first");
+/// for record in log.records()? {
+///     println!("{}", String::from_utf8_lossy(&record?.bytes));
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct AppendLog {
+    path: Arc<Path>,
+    options: AppendLogOptions,
+    /// `None`: closed. Appending shares it; who maps the file anew, or another
+    /// one, has it alone.
+    tail: RwLock<Option<Tail>>,
+}
+
+/// The newest file, and where it ends.
+#[derive(Debug)]
+struct Tail {
+    part: Part,
+    /// Where a frame ends, as far as has been seen. The last one may be further.
+    end: AtomicUsize,
+    /// Which mapping it is: each has another number.
+    turn: usize,
+}
+
+/// What an attempt to append came to.
+enum Attempt {
+    /// The offset in the log of the record.
+    Done(u64),
+    /// The file has to have this many bytes.
+    Room(usize),
+    /// A frame that ends here is behind what is mapped.
+    Behind(usize),
+    /// It failed, and nothing was claimed: because others cut off what they did
+    /// not need, perhaps.
+    Failed(Error),
+    /// It failed, but the record may be there.
+    Doubtful(Error, u64),
+    /// Nothing is here yet, or no more fits in.
+    Free,
+    /// The file was closed, and cut off, here.
+    Ended(usize),
+    /// The log goes on in another file.
+    Rotated,
+}
+
+/// The least and the most that a log grows by, in bytes; in between it doubles.
+const LEAST_STEP: u64 = 256 << 10;
+const MOST_STEP: u64 = 64 << 20;
+
+/// How often an append looks again because others changed the file meanwhile,
+/// before it reports what failed.
+const PATIENCE: usize = 100;
+
+impl AppendLog {
+    /// Opens the log at `path` with the default
+    /// [options](AppendLogOptions::new), and makes it if there is none.
+    ///
+    /// # Errors
+    /// Those of [`AppendLogOptions::open`].
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// let log = faultless::AppendLog::open(dir.path().join("events"))?;
+    /// assert_eq!(log.records()?.count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        AppendLogOptions::new().open(path)
+    }
+
+    /// The path that the log was opened by.
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// let log = faultless::AppendLog::open(dir.path().join("events"))?;
+    /// assert_eq!(log.path(), dir.path().join("events"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends a record, which may have any bytes and no bytes, and returns its
+    /// offset: a number that grows with every record, over all the files of the
+    /// log.
+    ///
+    /// When it has returned, the record survives the end of this program, however
+    /// it comes; it survives the system's too after a [`sync`](Self::sync), or if
+    /// the log is [durable](AppendLogOptions::durable). Records of one thread are
+    /// in the order in which it appended them.
+    ///
+    /// # Errors
+    /// The record is not in the log, or, after a fault or a failed sync, may be.
+    /// * [`OutOfRange`](ErrorKind::OutOfRange): the record has 1 GiB or more.
+    /// * [`Fault`](ErrorKind::Fault): a page of the file failed, or somebody cut
+    ///   it short.
+    /// * [`Os`](ErrorKind::Os): `ENOSPC` …: the file cannot grow, or cannot be
+    ///   rotated.
+    /// * [`Corrupt`](ErrorKind::Corrupt): somebody wrote other bytes to the file.
+    /// * [`Closed`](ErrorKind::Closed): the log has been closed.
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// let log = faultless::AppendLog::open(dir.path().join("events"))?;
+    /// let first = log.append(b"first")?;
+    /// assert!(log.append(b"second")? > first);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn append(&self, record: &[u8]) -> Result<u64> {
+        const OPERATION: &str = "append";
+        if record.len() > LONGEST {
+            let message = format!("a record has at most {LONGEST} bytes, not {}", record.len());
+            return Err(Error::new(ErrorKind::OutOfRange, OPERATION, message));
+        }
+        let most = self.options.rotation.map_or(usize::MAX, |rotation| rotation.most);
+        for _ in 0..PATIENCE {
+            let (attempt, turn) = {
+                let tail = self.tail(OPERATION);
+                let tail = tail.get()?;
+                (tail.append(record, most), tail.turn)
+            };
+            match attempt {
+                Ok(Attempt::Done(offset)) => return self.finish(offset),
+                // What failed may have been what others cut off meanwhile.
+                Ok(Attempt::Doubtful(error, offset)) => {
+                    let there = self.read(offset).is_ok_and(|found| found == record);
+                    return if there { self.finish(offset) } else { Err(error) };
+                }
+                Ok(Attempt::Room(len)) => self.make_room(len, None)?,
+                // With room for more than the mark.
+                Ok(Attempt::Ended(at)) => self.make_room(at + 2 * WORD, Some(at))?,
+                Ok(Attempt::Behind(end)) => self.catch_up(end)?,
+                Ok(Attempt::Free) => self.rotate(size_of_frame(record.len()) + WORD, most)?,
+                Ok(Attempt::Rotated) => self.rotate(0, most)?,
+                Ok(Attempt::Failed(error)) => {
+                    if !self.look_again(turn)? {
+                        return Err(error);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let message = "other programs change the log's files all the time";
+        Err(Error::new(ErrorKind::Os, OPERATION, message).with_path(Some(&self.path)))
+    }
+
+    /// After a record was appended.
+    #[inline]
+    fn finish(&self, offset: u64) -> Result<u64> {
+        if self.options.durable {
+            self.sync()?;
+        }
+        Ok(offset)
+    }
+
+    /// Writes everything that has been appended, here or by others, to the disk,
+    /// and waits until it is there.
+    ///
+    /// # Errors
+    /// * [`Fault`](ErrorKind::Fault): pages of the file failed, so that records
+    ///   may not have reached the disk.
+    /// * [`Os`](ErrorKind::Os): the system could not write, for example `EIO`.
+    /// * [`Closed`](ErrorKind::Closed): the log has been closed.
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// let log = faultless::AppendLog::open(dir.path().join("events"))?;
+    /// log.append(b"paid")?;
+    /// log.sync()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn sync(&self) -> Result<()> {
+        let synced = self.tail("sync").get()?.sync();
+        match synced {
+            // Others may have cut off the unused end of the file, which this map
+            // still has.
+            Err(error) if error.kind() == ErrorKind::Fault => {
+                let mut tail = self.tail_alone("sync");
+                let tail = tail.get_mut()?;
+                tail.remap(&self.path)?;
+                tail.sync()
+            }
+            synced => synced,
+        }
+    }
+
+    /// The offset behind the last record: what has been appended so far, here or
+    /// by others, has smaller ones.
+    ///
+    /// # Errors
+    /// [`Fault`](ErrorKind::Fault), [`Corrupt`](ErrorKind::Corrupt) and
+    /// [`Closed`](ErrorKind::Closed), as [`append`](Self::append).
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// let log = faultless::AppendLog::open(dir.path().join("events"))?;
+    /// assert!(log.append(b"first")? < log.end()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn end(&self) -> Result<u64> {
+        for _ in 0..PATIENCE {
+            let found = self.tail("end").get()?.find_end();
+            match found? {
+                (Attempt::Rotated, _) => self.rotate(0, usize::MAX)?,
+                (Attempt::Behind(end), _) => self.catch_up(end)?,
+                (_, end) => return Ok(end),
+            }
+        }
+        Err(Error::new(ErrorKind::Os, "end", "other programs change the log's files all the time"))
+    }
+
+    /// The records that have been appended so far, here or by others, from the
+    /// oldest that is kept to the newest.
+    ///
+    /// # Errors
+    /// Those of [`LogReader::open`] and [`end`](Self::end).
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// let log = faultless::AppendLog::open(dir.path().join("events"))?;
+    /// log.append(b"one")?;
+    /// log.append(b"two")?;
+    /// let all: Vec<_> = log.records()?.collect::<Result<_, _>>()?;
+    /// assert_eq!(all[1].bytes, b"two");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn records(&self) -> Result<LogReader> {
+        let end = self.end()?;
+        Ok(LogReader::open(&self.path)?.until(end))
+    }
+
+    /// The record at an offset that [`append`](Self::append) returned.
+    ///
+    /// # Errors
+    /// Those of [`LogReader::seek`], and [`Corrupt`](ErrorKind::Corrupt) if there
+    /// is no record at the offset.
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// let log = faultless::AppendLog::open(dir.path().join("events"))?;
+    /// let offset = log.append(b"one")?;
+    /// assert_eq!(log.read(offset)?, b"one");
+    /// assert!(log.read(offset + 8).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn read(&self, offset: u64) -> Result<Vec<u8>> {
+        self.tail("read").get()?;
+        let mut reader = LogReader::open(&self.path)?;
+        reader.seek(offset)?;
+        match reader.next().transpose()? {
+            Some(record) if record.offset == offset => Ok(record.bytes),
+            _ => {
+                let error = corrupt("read", format!("there is no record at offset {offset}"));
+                Err(error.with_path(Some(&self.path)))
+            }
+        }
+    }
+
+    /// Ends the use of the log: what the file has in reserve behind the last
+    /// record is cut off. Other programs may go on appending. Closing twice is
+    /// allowed; dropping the log closes it too, without a word if that fails.
+    ///
+    /// # Errors
+    /// [`Os`](ErrorKind::Os): the file could not be cut off. The log is closed,
+    /// and no record lost.
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// let log = faultless::AppendLog::open(dir.path().join("events"))?;
+    /// log.close()?;
+    /// assert_eq!(log.append(b"late").unwrap_err().kind(), faultless::ErrorKind::Closed);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn close(&self) -> Result<()> {
+        let tail = self.tail.write().unwrap_or_else(PoisonError::into_inner).take();
+        tail.map_or(Ok(()), |tail| tail.finish(&self.path, Word::End).map(drop))
+    }
+
+    fn tail(&self, operation: &'static str) -> Open<RwLockReadGuard<'_, Option<Tail>>> {
+        Open(self.tail.read().unwrap_or_else(PoisonError::into_inner), operation)
+    }
+
+    fn tail_alone(&self, operation: &'static str) -> Open<RwLockWriteGuard<'_, Option<Tail>>> {
+        Open(self.tail.write().unwrap_or_else(PoisonError::into_inner), operation)
+    }
+
+    /// Makes the file at least `len` bytes long, and maps it as long as it is:
+    /// the one place where a log grows. The mark at `end`, which somebody left who
+    /// closed the log, is taken away.
+    #[cold]
+    fn make_room(&self, len: usize, end: Option<usize>) -> Result<()> {
+        let mut tail = self.tail_alone("append");
+        let tail = tail.get_mut()?;
+        if len <= tail.part.map.len() && end.is_none() {
+            return Ok(());
+        }
+        let file = tail.part.map.kept_file("append")?;
+        let Some(lock) = Lock::take_if(&self.path, file)? else {
+            // Somebody moved or removed the file: the log goes on at its path.
+            tail.finish_without_lock(&self.path)?;
+            return tail.reopen(&self.path);
+        };
+        let now = lock.len(&self.path)?;
+        tail.check_len(now)?;
+        if now < len as u64 {
+            let step = now.clamp(LEAST_STEP, MOST_STEP);
+            let most = self.options.rotation.map_or(u64::MAX, |rotation| rotation.most as u64);
+            let wanted = (now + step).min(most).max(len as u64);
+            let page = crate::map::page_size() as u64;
+            lock.grow(&self.path, now, round_up(wanted, page))?;
+        }
+        tail.remap(&self.path)?;
+        // Whoever put it there has cut the file off by now, since the lock is free.
+        end.map_or(Ok(()), |at| tail.exchange(at, Word::End, Word::Free).map(drop))
+    }
+
+    #[cold]
+    fn catch_up(&self, end: usize) -> Result<()> {
+        self.tail_alone("append").get_mut()?.catch_up(&self.path, end)
+    }
+
+    /// Maps the file again if its length has changed; whether it is another
+    /// mapping now than the one that had this number.
+    #[cold]
+    fn look_again(&self, turn: usize) -> Result<bool> {
+        let mut tail = self.tail_alone("append");
+        let tail = tail.get_mut()?;
+        if tail.turn != turn {
+            return Ok(true);
+        }
+        let stale = tail.part.map.file_len()? != tail.part.map.len() as u64;
+        if stale {
+            tail.remap(&self.path)?;
+        }
+        Ok(stale)
+    }
+
+    /// Goes on in a new file: of another program, if that was faster.
+    #[cold]
+    fn rotate(&self, room: usize, most: usize) -> Result<()> {
+        let mut tail = self.tail_alone("append");
+        let tail = tail.get_mut()?;
+        let file = tail.part.map.kept_file("rotate")?;
+        let Some(lock) = Lock::take_if(&self.path, file)? else {
+            tail.finish_without_lock(&self.path)?;
+            return tail.reopen(&self.path);
+        };
+        tail.remap(&self.path)?;
+        let end = match tail.find_end()?.0 {
+            Attempt::Rotated => tail.end.load(Ordering::Relaxed),
+            // Another thread was here already, and the file is a new one.
+            _ if tail.end.load(Ordering::Relaxed) + room <= most.max(HEADER + room) => {
+                return Ok(());
+            }
+            _ => match tail.seal(Word::Rotated)? {
+                Some(end) => end,
+                None => return Ok(()),
+            },
+        };
+        lock.trim(&self.path, (end + WORD) as u64)?;
+        // Without a rotation of its own, it finishes one that another program
+        // was killed in.
+        shift(&self.path, self.options.rotation.map_or(u32::MAX, |rotation| rotation.keep))?;
+        tail.reopen(&self.path)
+    }
+}
+
+impl Drop for AppendLog {
+    fn drop(&mut self) {
+        let _ = self.close();
+    }
+}
+
+/// The tail of a log that is being used, unless it is closed.
+struct Open<G>(G, &'static str);
+
+impl<G: std::ops::Deref<Target = Option<Tail>>> Open<G> {
+    #[inline]
+    fn get(&self) -> Result<&Tail> {
+        self.0.as_ref().ok_or_else(|| closed(self.1))
+    }
+
+    fn get_mut(&mut self) -> Result<&mut Tail>
+    where
+        G: std::ops::DerefMut,
+    {
+        self.0.as_mut().ok_or_else(|| closed(self.1))
+    }
+}
+
+#[cold]
+fn closed(operation: &'static str) -> Error {
+    Error::new(ErrorKind::Closed, operation, "the log has been closed")
+}
+
+impl Tail {
+    fn new(part: Part, end: usize) -> Self {
+        Self { part, end: AtomicUsize::new(end), turn: 0 }
+    }
+
+    fn open(path: &Arc<Path>) -> Result<Self> {
+        let part = Part::open(path)?;
+        let checkpoint = part.map.load_word("open", CHECKPOINT)?;
+        let end = usize::try_from(checkpoint).unwrap_or(usize::MAX);
+        if end % WORD != 0 || end < HEADER || end > part.map.len() - WORD {
+            let message = format!("the log has no byte {checkpoint}, which was synced");
+            return Err(corrupt("open", message).with_path(Some(path)));
+        }
+        let mut tail = Self::new(part, end);
+        while let Attempt::Behind(end) = tail.find_end()?.0 {
+            tail.catch_up(path, end)?;
+        }
+        Ok(tail)
+    }
+
+    /// Maps the file again, so that a frame is in it that ends at `end`.
+    fn catch_up(&mut self, path: &Arc<Path>, end: usize) -> Result<()> {
+        let len = self.part.map.file_len()?;
+        // The word behind a claimed frame is in the file.
+        if len < (end + WORD) as u64 {
+            let message = format!("the log has {len} bytes, but a record that ends at byte {end}");
+            return Err(corrupt("open", message).with_path(Some(path)));
+        }
+        self.remap(path)
+    }
+
+    /// Goes on with the file that is at the path now.
+    fn reopen(&mut self, path: &Arc<Path>) -> Result<()> {
+        *self = Self { turn: self.turn + 1, ..Self::open(path)? };
+        Ok(())
+    }
+
+    /// Maps the file as long as it is now.
+    fn remap(&mut self, path: &Arc<Path>) -> Result<()> {
+        self.check_len(self.part.map.file_len()?)?;
+        self.part = self.part.again(path)?;
+        self.turn += 1;
+        Ok(())
+    }
+
+    /// The word behind the last frame is always in the file, unless somebody who
+    /// knows nothing of logs cut it off.
+    fn check_len(&self, len: u64) -> Result<()> {
+        if len >= (self.end.load(Ordering::Relaxed) + WORD) as u64 {
+            return Ok(());
+        }
+        let fault = Fault::new(len as usize, FaultReason::Truncated);
+        let path = self.part.map.path();
+        Err(Error::from_fault("append", fault).with_path(path.as_deref()))
+    }
+
+    /// Appends a record, if nothing has to be done to the file first.
+    #[inline]
+    fn append(&self, record: &[u8], most: usize) -> Result<Attempt> {
+        let (map, room) = (&self.part.map, size_of_frame(record.len()) + WORD);
+        let mut at = self.end.load(Ordering::Relaxed);
+        loop {
+            let word = if at.saturating_add(room) <= map.len() {
+                match self.claim(at, record, room, most) {
+                    Err((error, false)) => return Ok(Attempt::Failed(error)),
+                    Err((error, true)) => {
+                        return Ok(Attempt::Doubtful(error, self.part.base + at as u64));
+                    }
+                    Ok(Claim::Done) => {
+                        self.end.fetch_max(at + room - WORD, Ordering::Relaxed);
+                        return Ok(Attempt::Done(self.part.base + at as u64));
+                    }
+                    Ok(Claim::Dirty) => match self.skip(at) {
+                        Err(error) => return Ok(Attempt::Failed(error)),
+                        Ok(true) => continue,
+                        Ok(false) => return Ok(Attempt::Room(map.len() + WORD)),
+                    },
+                    Ok(Claim::Seen(word)) => word,
+                }
+            } else if at + WORD <= map.len() {
+                match map.load_word("append", at) {
+                    Ok(word) => Word::decode(word),
+                    Err(error) => return Ok(Attempt::Failed(error)),
+                }
+            } else {
+                return Ok(Attempt::Room(at.saturating_add(room)));
+            };
+            match word {
+                Word::Free if at + room > most && at > HEADER => return Ok(Attempt::Free),
+                Word::Free => return Ok(Attempt::Room(at + room)),
+                word => match self.step(at, word)? {
+                    Ok(next) => at = next,
+                    Err(attempt) => return Ok(attempt),
+                },
+            }
+        }
+    }
+
+    /// Claims the place at `at`, if it is free, and puts the record there.
+    #[inline]
+    fn claim(
+        &self,
+        at: usize,
+        record: &[u8],
+        room: usize,
+        most: usize,
+    ) -> Result<Claim, (Error, bool)> {
+        const OPERATION: &str = "append";
+        let map = &self.part.map;
+        let unclaimed = |error| (error, false);
+        let span = Span::exact(OPERATION, map.len(), at, room).map_err(unclaimed)?;
+        let epoch = map.guard.write(map, OPERATION, span).map_err(unclaimed)?;
+        let window = map.view.window(span);
+        let word = window.word();
+        let seen = u64::from_le(word.load(Ordering::Acquire));
+        if seen != 0 || at + room > most && at > HEADER {
+            map.guard.wrote(map, OPERATION, span, epoch).map_err(unclaimed)?;
+            return Ok(Claim::Seen(Word::decode(seen)));
+        }
+        if !is_zero(&window.bytes()[WORD..]) {
+            map.guard.wrote(map, OPERATION, span, epoch).map_err(unclaimed)?;
+            return Ok(Claim::Dirty);
+        }
+        let claim = Word::Claimed(record.len()).encode().to_le();
+        if let Err(seen) = word.compare_exchange(0, claim, Ordering::AcqRel, Ordering::Acquire) {
+            map.guard.wrote(map, OPERATION, span, epoch).map_err(unclaimed)?;
+            return Ok(Claim::Seen(Word::decode(u64::from_le(seen))));
+        }
+        map.view.window(span.part(WORD, record.len())).copy_from(record);
+        let sum = checksum(self.part.base + at as u64, record);
+        let commit = Word::Committed(record.len(), sum).encode().to_le();
+        word.store(commit, Ordering::Release);
+        map.guard.wrote(map, OPERATION, span, epoch).map_err(|error| (error, true))?;
+        Ok(Claim::Done)
+    }
+
+    /// Gives up the rest of the file, from `at` on. What is behind the last frame
+    /// is zero, unless the system went down and had not written to the disk in
+    /// the order in which it was stored; then none of it can be used. `false`: the
+    /// file ends with a byte of that.
+    #[cold]
+    fn skip(&self, at: usize) -> Result<bool> {
+        let map = &self.part.map;
+        let most = (map.len() - WORD).min(at + size_of_frame(LONGEST & !(WORD - 1)));
+        for next in (at + WORD..=most / WORD * WORD).rev().step_by(WORD) {
+            if map.load_word("append", next)? == 0 {
+                let claim = Word::Claimed(next - at - WORD);
+                return self.exchange(at, Word::Free, claim).map(|_| true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// From a frame that is not free to the next one, or what else it says.
+    fn step(&self, at: usize, word: Word) -> Result<Result<usize, Attempt>> {
+        let (Word::Claimed(len) | Word::Committed(len, _)) = word else {
+            return match word {
+                Word::End => Ok(Err(Attempt::Ended(at))),
+                Word::Rotated => Ok(Err(Attempt::Rotated)),
+                _ => Err(unknown("append", at, word).with_path(self.part.map.path().as_deref())),
+            };
+        };
+        let next = at + size_of_frame(len);
+        if next + WORD > self.part.map.len() {
+            return Ok(Err(Attempt::Behind(next)));
+        }
+        self.end.fetch_max(next, Ordering::Relaxed);
+        Ok(Ok(next))
+    }
+
+    /// Where the last frame ends, as an offset in the log, and what stands there.
+    fn find_end(&self) -> Result<(Attempt, u64)> {
+        let mut at = self.end.load(Ordering::Relaxed);
+        loop {
+            let word = Word::decode(self.part.map.load_word("append", at)?);
+            let attempt = match word {
+                Word::Free => Attempt::Free,
+                word => match self.step(at, word)? {
+                    Ok(next) => {
+                        at = next;
+                        continue;
+                    }
+                    Err(attempt) => attempt,
+                },
+            };
+            return Ok((attempt, self.part.base + at as u64));
+        }
+    }
+
+    /// Exchanges the word at `at`; whether it was what it should be.
+    fn exchange(&self, at: usize, from: Word, to: Word) -> Result<bool> {
+        let map = &self.part.map;
+        let span = Span::exact("append", map.len(), at, WORD)?;
+        let epoch = map.guard.write(map, "append", span)?;
+        let (from, to) = (from.encode().to_le(), to.encode().to_le());
+        let word = map.view.window(span).word();
+        let done = word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        map.guard.wrote(map, "append", span, epoch)?;
+        Ok(done)
+    }
+
+    /// Puts a mark behind the last frame, and returns where it is. `None`: there
+    /// is one already that says more.
+    fn seal(&self, mark: Word) -> Result<Option<usize>> {
+        loop {
+            let found = self.find_end()?;
+            let at = (found.1 - self.part.base) as usize;
+            let before = match found.0 {
+                Attempt::Free => Word::Free,
+                Attempt::Ended(_) if mark == Word::End => return Ok(Some(at)),
+                Attempt::Ended(_) => Word::End,
+                _ => return Ok(None),
+            };
+            if self.exchange(at, before, mark)? {
+                return Ok(Some(at));
+            }
+        }
+    }
+
+    /// Puts a mark at the end, and cuts the file off behind it.
+    fn finish(mut self, path: &Arc<Path>, mark: Word) -> Result<()> {
+        let file = self.part.map.kept_file("close")?;
+        let Some(lock) = Lock::take_if(path, file)? else { return Ok(()) };
+        self.remap(path)?;
+        match self.seal(mark)? {
+            Some(end) => lock.trim(path, (end + WORD) as u64),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts a mark at the end of a file that has lost its name.
+    fn finish_without_lock(&mut self, path: &Arc<Path>) -> Result<()> {
+        self.remap(path)?;
+        self.seal(Word::Rotated).map(drop)
+    }
+
+    fn sync(&self) -> Result<()> {
+        let map = &self.part.map;
+        let found = self.find_end()?;
+        let end = (found.1 - self.part.base) as usize;
+        map.flush_range(..end + WORD, Flush::SYNC)?;
+        // Opening need not look at what comes before this again.
+        let span = Span::exact("sync", map.len(), CHECKPOINT, WORD)?;
+        let epoch = map.guard.write(map, "sync", span)?;
+        let word = map.view.window(span).word();
+        let further = |now: u64| (u64::from_le(now) < end as u64).then(|| (end as u64).to_le());
+        let _ = word.fetch_update(Ordering::Release, Ordering::Relaxed, further);
+        map.guard.wrote(map, "sync", span, epoch)
+    }
+}
+
+/// What came of a claim.
+enum Claim {
+    Done,
+    /// The place is not free, or the file is full.
+    Seen(Word),
+    /// What is behind it is not zero.
+    Dirty,
+}
+
+/// Whether all words are zero.
+#[inline]
+fn is_zero(words: &[u8]) -> bool {
+    let or = |all, word: &[u8]| all | word.iter().fold(0, |all, byte| all | byte);
+    words.chunks_exact(WORD).fold(0, or) == 0
+}
+
+#[cold]
+fn unknown(operation: &'static str, at: usize, word: Word) -> Error {
+    let word = word.encode();
+    corrupt(operation, format!("byte {at} begins no frame: {word:#018x}; the log is damaged there"))
+}
+
+impl Map {
+    /// The little-endian word at a multiple of eight, loaded before whatever is
+    /// read afterwards.
+    #[inline]
+    fn load_word(&self, operation: &'static str, offset: usize) -> Result<u64> {
+        let span = Span::exact(operation, self.len(), offset, WORD)?;
+        let word = self.view.window(span).word();
+        let load = || u64::from_le(word.load(Ordering::Acquire));
+        let quick = self.guard.quick(self, span, || {
+            let found = load();
+            (found, span, (found >> 56) as u8)
+        });
+        quick.or_else(|epoch| {
+            let mut found = 0;
+            self.guard.read(self, operation, span, epoch, &mut || {
+                let before = std::mem::replace(&mut found, load());
+                Look { same: found == before, span, last: 0 }
+            })?;
+            Ok(found)
+        })
+    }
+}

@@ -1,0 +1,287 @@
+//! A log whose programs are killed: no record is lost whose append had returned,
+//! and none is torn.
+#![cfg(all(feature = "log", target_os = "linux"))]
+#![allow(clippy::unwrap_used)]
+
+mod fault_support;
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use fault_support::child::{fork_running, in_child, skip, wait};
+use faultless::{Access, AppendLog, AppendLogOptions, LogReader, Map, MapOptions};
+
+/// Programs that append at the same time.
+const WRITERS: usize = 3;
+const EACH: usize = 16;
+
+/// How many times a program is killed: so many in a few seconds; for many more,
+/// set the variable.
+fn kills() -> usize {
+    std::env::var("FAULTLESS_LOG_KILLS").map_or(300, |kills| kills.parse().unwrap())
+}
+
+/// A record that says whose it is, its number, and what has to follow.
+fn record(writer: u64, number: u64) -> Vec<u8> {
+    let mut state = writer << 32 ^ number ^ 0x9E37_79B9_7F4A_7C15;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let len = match next() % 100 {
+        0 => next() % 20_000,
+        _ => next() % 200,
+    };
+    let mut bytes = [writer.to_le_bytes(), number.to_le_bytes()].concat();
+    bytes.extend((0..len).map(|_| next() as u8));
+    bytes
+}
+
+fn number_of(bytes: &[u8]) -> (u64, u64) {
+    let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+    (number(0), number(8))
+}
+
+/// Whose record a process is to append next, and how many it has appended, in
+/// memory that outlives it.
+struct Acknowledged(Map);
+
+impl Acknowledged {
+    fn new() -> Self {
+        Self(MapOptions::new().len(WRITERS * EACH).shared(true).map_anonymous().unwrap())
+    }
+
+    fn of(&self, writer: u64) -> u64 {
+        self.0.load_ne(writer as usize * EACH).unwrap()
+    }
+
+    fn set(&self, writer: u64, count: u64) {
+        self.0.store_ne(writer as usize * EACH, count).unwrap();
+    }
+}
+
+/// Appends until it is killed, beginning behind what is in the log.
+fn append_for_ever(log: &AppendLog, writer: u64, from: u64, acknowledged: &Acknowledged) -> i32 {
+    for number in from.. {
+        if log.append(&record(writer, number)).is_err() {
+            return 1;
+        }
+        acknowledged.set(writer, number + 1);
+    }
+    0
+}
+
+/// Checks every record that has come since the last time, and says how many of
+/// each writer there are.
+fn check(reader: &mut LogReader, counts: &mut [u64; WRITERS]) {
+    let mut bytes = Vec::new();
+    while reader.read_next(&mut bytes).unwrap().is_some() {
+        let (writer, number) = number_of(&bytes);
+        let next = &mut counts[writer as usize];
+        assert_eq!(number, *next, "the next record of writer {writer}");
+        assert_eq!(bytes, record(writer, number), "record {number} of writer {writer}");
+        *next += 1;
+    }
+}
+
+fn kill_at_random(options: &AppendLogOptions, path: &Path) {
+    let acknowledged = Acknowledged::new();
+    let mut counts = [0; WRITERS];
+    let mut reader = None;
+    let mut running = HashMap::new();
+    let mut random = 0x1234_5678_9ABC_DEF1_u64;
+    for turn in 0..kills() + WRITERS {
+        let writer = (turn % WRITERS) as u64;
+        if let Some(pid) = running.remove(&writer) {
+            // SAFETY: kills this test's own child.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+            assert_eq!(wait(pid) & 0x7F, libc::SIGKILL, "it was at work until then");
+            let reader = reader.get_or_insert_with(|| LogReader::open(path).unwrap());
+            let acknowledged = acknowledged.of(writer);
+            check(reader, &mut counts);
+            let count = counts[writer as usize];
+            // The last append may have been whole, and its return unseen.
+            assert!(count == acknowledged || count == acknowledged + 1, "{acknowledged}: {count}");
+        }
+        let from = counts[writer as usize];
+        let pid = fork_running(|| match options.open(path) {
+            Ok(log) => append_for_ever(&log, writer, from, &acknowledged),
+            Err(_) => 2,
+        });
+        running.insert(writer, pid);
+        random = random.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+        std::thread::sleep(Duration::from_micros(random >> 40 & 0x7FF));
+    }
+    for pid in running.into_values() {
+        // SAFETY: as above.
+        unsafe { libc::kill(pid, libc::SIGKILL) };
+        wait(pid);
+    }
+    check(reader.as_mut().unwrap(), &mut counts);
+    // From the beginning, nothing else is there.
+    if let Ok(mut whole) = LogReader::open(path) {
+        let mut again = [0; WRITERS];
+        check(&mut whole, &mut again);
+        assert_eq!(again, counts);
+    }
+    assert!(counts.iter().all(|&count| count > 0));
+}
+
+#[test]
+fn killed_at_random() {
+    in_child(|| {
+        let folder = tempfile::tempdir().unwrap();
+        kill_at_random(&AppendLogOptions::new(), &folder.path().join("log"));
+    });
+}
+
+#[test]
+fn killed_at_random_while_rotating() {
+    in_child(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let options = AppendLogOptions::new().rotate(30_000, 100_000).clone();
+        kill_at_random(&options, &folder.path().join("log"));
+    });
+}
+
+#[test]
+fn killed_at_random_while_closing() {
+    in_child(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let acknowledged = Acknowledged::new();
+        let (mut counts, mut reader) = ([0; WRITERS], None);
+        // One goes on while the other opens and closes the log all the time.
+        let steady = fork_running(|| match AppendLog::open(&path) {
+            Ok(log) => append_for_ever(&log, 0, 0, &acknowledged),
+            Err(_) => 2,
+        });
+        for turn in 0..kills() as u64 {
+            let from = counts[1];
+            let pid = fork_running(|| {
+                for number in from.. {
+                    let Ok(log) = AppendLog::open(&path) else { return 2 };
+                    if log.append(&record(1, number)).is_err() || log.close().is_err() {
+                        return 1;
+                    }
+                    acknowledged.set(1, number + 1);
+                }
+                0
+            });
+            std::thread::sleep(Duration::from_micros(turn * 7919 % 5000));
+            // SAFETY: kills this test's own child.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+            assert_eq!(wait(pid) & 0x7F, libc::SIGKILL, "it was at work until then");
+            if reader.is_none() && !path.exists() {
+                continue;
+            }
+            let steady = acknowledged.of(0);
+            check(reader.get_or_insert_with(|| LogReader::open(&path).unwrap()), &mut counts);
+            let acknowledged = acknowledged.of(1);
+            assert!(counts[0] >= steady);
+            assert!(counts[1] == acknowledged || counts[1] == acknowledged + 1);
+        }
+        // SAFETY: as above.
+        unsafe { libc::kill(steady, libc::SIGKILL) };
+        assert_eq!(wait(steady) & 0x7F, libc::SIGKILL);
+        assert!(counts[0] > 0 && counts[1] > 0);
+    });
+}
+
+/// Runs `work` in a child an instruction at a time, and hands every state of the
+/// file at `path` to `check`: what a kill at that instruction would leave.
+fn at_every_instruction(path: &Path, work: impl FnOnce(), mut check: impl FnMut(&[u8])) -> usize {
+    let pid = fork_running(|| {
+        // SAFETY: asks to be traced by the parent, and stops.
+        unsafe {
+            if libc::ptrace(libc::PTRACE_TRACEME) != 0 {
+                return 3;
+            }
+            libc::raise(libc::SIGSTOP);
+        }
+        work();
+        0
+    });
+    let status = wait(pid);
+    if libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 3 {
+        skip("this process may not trace another");
+    }
+    let file = File::open(path).unwrap();
+    let (mut before, mut now) = (Vec::new(), vec![0; 1 << 13]);
+    let (mut states, started) = (0, Instant::now());
+    loop {
+        // SAFETY: moves this test's own child on by an instruction.
+        let moved = unsafe { libc::ptrace(libc::PTRACE_SINGLESTEP, pid, 0, 0) };
+        if moved != 0 {
+            skip("this processor cannot go by single instructions");
+        }
+        let status = wait(pid);
+        let len = file.read_at(&mut now, 0).unwrap();
+        if now[..len] != before[..] {
+            before.clear();
+            before.extend_from_slice(&now[..len]);
+            check(&before);
+            states += 1;
+        }
+        if libc::WIFEXITED(status) {
+            assert_eq!(libc::WEXITSTATUS(status), 0);
+            return states;
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "it goes on for ever");
+    }
+}
+
+fn records_in(path: &Path) -> Vec<Vec<u8>> {
+    LogReader::open(path).unwrap().map(|record| record.unwrap().bytes).collect()
+}
+
+#[test]
+fn killed_at_every_instruction_of_an_append() {
+    in_child(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let path: PathBuf = folder.path().join("log");
+        let copy = folder.path().join("copy");
+        let log = AppendLog::open(&path).unwrap();
+        // Short of what the first pages hold, so that a state is a few bytes.
+        let records: Vec<_> = (0..4_u8).map(|n| vec![n + 1; 37]).collect();
+        log.append(&records[0]).unwrap();
+        // The count stands in the file's reserve, where it is part of the state.
+        let file = File::options().write(true).open(&path).unwrap();
+        let reserve = MapOptions::new().access(Access::Write).open(&path).unwrap();
+        const COUNT: usize = 8000;
+        let mut seen = [0; 5];
+        let states = at_every_instruction(
+            &path,
+            || {
+                for (done, record) in records.iter().enumerate().skip(1) {
+                    if log.append(record).is_err() || reserve.set(COUNT, done as u8 + 1).is_err() {
+                        return;
+                    }
+                }
+            },
+            |state| {
+                let mut state = state.to_vec();
+                let acknowledged = usize::from(std::mem::take(&mut state[COUNT])).max(1);
+                fs::write(&copy, &state).unwrap();
+                let found = records_in(&copy);
+                assert_eq!(found[..], records[..found.len()]);
+                assert!((acknowledged..=acknowledged + 1).contains(&found.len()));
+                seen[found.len()] += 1;
+                // And the log goes on.
+                AppendLog::open(&copy).unwrap().append(b"after").unwrap();
+                let after = records_in(&copy);
+                assert_eq!(after[..found.len()], found);
+                assert_eq!(after[found.len()..], [b"after"]);
+            },
+        );
+        drop(file);
+        assert!(states > 20, "{states}");
+        // Claimed, filled and committed: every record was seen to come.
+        assert!(seen[1..].iter().all(|&states| states >= 2), "{seen:?}");
+    });
+}
