@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::frame::{HEADER, Header, WORD, Word, corrupt, failed};
-use super::{Attempt, Tail};
+use super::tail::{Attempt, Tail};
 use crate::error::{Error, Result};
 use crate::map::Map;
 use crate::options::{Access, MapOptions};
@@ -253,4 +253,22 @@ pub(super) fn all(path: &Path) -> Result<Vec<(u64, PathBuf)>> {
     found.sort_unstable();
     found.dedup_by_key(|(base, _)| *base);
     Ok(found)
+}
+
+/// Writes the files that begin at these offsets to the disk, as far as they are
+/// kept.
+pub(super) fn sync(path: &Path, bases: std::ops::Range<u64>) -> Result<()> {
+    'again: loop {
+        for (base, path) in all(path)?.into_iter().filter(|(base, _)| bases.contains(base)) {
+            let mut file = File::open(&path).map_err(failed("cannot open the log", &path))?;
+            // Its name may be another file's by now.
+            if Header::read(&mut file).ok().flatten() != Some(Header { base }) {
+                continue 'again;
+            }
+            file.sync_data().map_err(|error| {
+                Error::os("sync", "cannot write the log to the disk", error).with_path(Some(&path))
+            })?;
+        }
+        return Ok(());
+    }
 }

@@ -11,19 +11,20 @@
 mod files;
 mod frame;
 mod reader;
+mod tail;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::fault::{Fault, FaultReason};
-use crate::guard::Look;
-use crate::map::{Flush, Map};
-use crate::range::{Span, round_up};
+use crate::map::page_size;
+use crate::range::round_up;
 
-use files::{Lock, Part, shift};
-use frame::{CHECKPOINT, HEADER, LONGEST, WORD, Word, checksum, corrupt, size_of_frame};
+use files::{Lock, shift};
+use frame::{HEADER, LONGEST, WORD, Word, corrupt, size_of_frame};
+use tail::{Attempt, Tail};
+
 pub use reader::{LogReader, Record};
 
 /// How a log is opened to append to it.
@@ -127,8 +128,13 @@ impl AppendLogOptions {
             return Err(Error::new(ErrorKind::InvalidInput, "open", message));
         }
         let path: Arc<Path> = Arc::from(path.as_ref());
-        let file = Tail::open(&path)?;
-        Ok(AppendLog { path, options: self.clone(), tail: RwLock::new(Some(file)) })
+        let tail = Tail::open(&path)?;
+        Ok(AppendLog {
+            path,
+            options: self.clone(),
+            synced: AtomicU64::new(tail.part.base),
+            tail: RwLock::new(Some(tail)),
+        })
     }
 }
 
@@ -162,40 +168,11 @@ impl AppendLogOptions {
 pub struct AppendLog {
     path: Arc<Path>,
     options: AppendLogOptions,
+    /// Files that begin before this offset have been synced.
+    synced: AtomicU64,
     /// `None`: closed. Appending shares it; who maps the file anew, or another
     /// one, has it alone.
     tail: RwLock<Option<Tail>>,
-}
-
-/// The newest file, and where it ends.
-#[derive(Debug)]
-struct Tail {
-    part: Part,
-    /// Where a frame ends, as far as has been seen. The last one may be further.
-    end: AtomicUsize,
-    /// Which mapping it is: each has another number.
-    turn: usize,
-}
-
-/// What an attempt to append came to.
-enum Attempt {
-    /// The offset in the log of the record.
-    Done(u64),
-    /// The file has to have this many bytes.
-    Room(usize),
-    /// A frame that ends here is behind what is mapped.
-    Behind(usize),
-    /// It failed, and nothing was claimed: because others cut off what they did
-    /// not need, perhaps.
-    Failed(Error),
-    /// It failed, but the record may be there.
-    Doubtful(Error, u64),
-    /// Nothing is here yet, or no more fits in.
-    Free,
-    /// The file was closed, and cut off, here.
-    Ended(usize),
-    /// The log goes on in another file.
-    Rotated,
 }
 
 /// The least and the most that a log grows by, in bytes; in between it doubles.
@@ -296,8 +273,7 @@ impl AppendLog {
                 Err(error) => return Err(error),
             }
         }
-        let message = "other programs change the log's files all the time";
-        Err(Error::new(ErrorKind::Os, OPERATION, message).with_path(Some(&self.path)))
+        Err(self.unsteady(OPERATION))
     }
 
     /// After a record was appended.
@@ -326,18 +302,43 @@ impl AppendLog {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn sync(&self) -> Result<()> {
-        let synced = self.tail("sync").get()?.sync();
-        match synced {
-            // Others may have cut off the unused end of the file, which this map
-            // still has.
-            Err(error) if error.kind() == ErrorKind::Fault => {
-                let mut tail = self.tail_alone("sync");
-                let tail = tail.get_mut()?;
-                tail.remap(&self.path)?;
-                tail.sync()
+        for _ in 0..PATIENCE {
+            let (found, turn) = {
+                let tail = self.tail("sync");
+                let tail = tail.get()?;
+                (tail.sync(), tail.turn)
+            };
+            match found {
+                Ok(Attempt::Rotated) => self.rotate(0, usize::MAX)?,
+                Ok(Attempt::Behind(end)) => self.catch_up(end)?,
+                Ok(_) => return self.sync_older(),
+                // Others may have cut off the unused end of the file, which this
+                // map still has.
+                Err(error) => {
+                    if error.kind() != ErrorKind::Fault || !self.look_again(turn)? {
+                        return Err(error);
+                    }
+                }
             }
-            synced => synced,
         }
+        Err(self.unsteady("sync"))
+    }
+
+    /// Syncs the files that were rotated away since the last time.
+    fn sync_older(&self) -> Result<()> {
+        let newest = self.tail("sync").get()?.part.base;
+        let synced = self.synced.load(Ordering::Relaxed);
+        if newest != synced {
+            files::sync(&self.path, synced..newest)?;
+            self.synced.fetch_max(newest, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn unsteady(&self, operation: &'static str) -> Error {
+        let message = "other programs change the log's files all the time";
+        Error::new(ErrorKind::Os, operation, message).with_path(Some(&self.path))
     }
 
     /// The offset behind the last record: what has been appended so far, here or
@@ -362,7 +363,7 @@ impl AppendLog {
                 (_, end) => return Ok(end),
             }
         }
-        Err(Error::new(ErrorKind::Os, "end", "other programs change the log's files all the time"))
+        Err(self.unsteady("end"))
     }
 
     /// The records that have been appended so far, here or by others, from the
@@ -462,7 +463,7 @@ impl AppendLog {
             let step = now.clamp(LEAST_STEP, MOST_STEP);
             let most = self.options.rotation.map_or(u64::MAX, |rotation| rotation.most as u64);
             let wanted = (now + step).min(most).max(len as u64);
-            let page = crate::map::page_size() as u64;
+            let page = page_size() as u64;
             lock.grow(&self.path, now, round_up(wanted, page))?;
         }
         tail.remap(&self.path)?;
@@ -547,300 +548,4 @@ impl<G: std::ops::Deref<Target = Option<Tail>>> Open<G> {
 #[cold]
 fn closed(operation: &'static str) -> Error {
     Error::new(ErrorKind::Closed, operation, "the log has been closed")
-}
-
-impl Tail {
-    fn new(part: Part, end: usize) -> Self {
-        Self { part, end: AtomicUsize::new(end), turn: 0 }
-    }
-
-    fn open(path: &Arc<Path>) -> Result<Self> {
-        let part = Part::open(path)?;
-        let checkpoint = part.map.load_word("open", CHECKPOINT)?;
-        let end = usize::try_from(checkpoint).unwrap_or(usize::MAX);
-        if end % WORD != 0 || end < HEADER || end > part.map.len() - WORD {
-            let message = format!("the log has no byte {checkpoint}, which was synced");
-            return Err(corrupt("open", message).with_path(Some(path)));
-        }
-        let mut tail = Self::new(part, end);
-        while let Attempt::Behind(end) = tail.find_end()?.0 {
-            tail.catch_up(path, end)?;
-        }
-        Ok(tail)
-    }
-
-    /// Maps the file again, so that a frame is in it that ends at `end`.
-    fn catch_up(&mut self, path: &Arc<Path>, end: usize) -> Result<()> {
-        let len = self.part.map.file_len()?;
-        // The word behind a claimed frame is in the file.
-        if len < (end + WORD) as u64 {
-            let message = format!("the log has {len} bytes, but a record that ends at byte {end}");
-            return Err(corrupt("open", message).with_path(Some(path)));
-        }
-        self.remap(path)
-    }
-
-    /// Goes on with the file that is at the path now.
-    fn reopen(&mut self, path: &Arc<Path>) -> Result<()> {
-        *self = Self { turn: self.turn + 1, ..Self::open(path)? };
-        Ok(())
-    }
-
-    /// Maps the file as long as it is now.
-    fn remap(&mut self, path: &Arc<Path>) -> Result<()> {
-        self.check_len(self.part.map.file_len()?)?;
-        self.part = self.part.again(path)?;
-        self.turn += 1;
-        Ok(())
-    }
-
-    /// The word behind the last frame is always in the file, unless somebody who
-    /// knows nothing of logs cut it off.
-    fn check_len(&self, len: u64) -> Result<()> {
-        if len >= (self.end.load(Ordering::Relaxed) + WORD) as u64 {
-            return Ok(());
-        }
-        let fault = Fault::new(len as usize, FaultReason::Truncated);
-        let path = self.part.map.path();
-        Err(Error::from_fault("append", fault).with_path(path.as_deref()))
-    }
-
-    /// Appends a record, if nothing has to be done to the file first.
-    #[inline]
-    fn append(&self, record: &[u8], most: usize) -> Result<Attempt> {
-        let (map, room) = (&self.part.map, size_of_frame(record.len()) + WORD);
-        let mut at = self.end.load(Ordering::Relaxed);
-        loop {
-            let word = if at.saturating_add(room) <= map.len() {
-                match self.claim(at, record, room, most) {
-                    Err((error, false)) => return Ok(Attempt::Failed(error)),
-                    Err((error, true)) => {
-                        return Ok(Attempt::Doubtful(error, self.part.base + at as u64));
-                    }
-                    Ok(Claim::Done) => {
-                        self.end.fetch_max(at + room - WORD, Ordering::Relaxed);
-                        return Ok(Attempt::Done(self.part.base + at as u64));
-                    }
-                    Ok(Claim::Dirty) => match self.skip(at) {
-                        Err(error) => return Ok(Attempt::Failed(error)),
-                        Ok(true) => continue,
-                        Ok(false) => return Ok(Attempt::Room(map.len() + WORD)),
-                    },
-                    Ok(Claim::Seen(word)) => word,
-                }
-            } else if at + WORD <= map.len() {
-                match map.load_word("append", at) {
-                    Ok(word) => Word::decode(word),
-                    Err(error) => return Ok(Attempt::Failed(error)),
-                }
-            } else {
-                return Ok(Attempt::Room(at.saturating_add(room)));
-            };
-            match word {
-                Word::Free if at + room > most && at > HEADER => return Ok(Attempt::Free),
-                Word::Free => return Ok(Attempt::Room(at + room)),
-                word => match self.step(at, word)? {
-                    Ok(next) => at = next,
-                    Err(attempt) => return Ok(attempt),
-                },
-            }
-        }
-    }
-
-    /// Claims the place at `at`, if it is free, and puts the record there.
-    #[inline]
-    fn claim(
-        &self,
-        at: usize,
-        record: &[u8],
-        room: usize,
-        most: usize,
-    ) -> Result<Claim, (Error, bool)> {
-        const OPERATION: &str = "append";
-        let map = &self.part.map;
-        let unclaimed = |error| (error, false);
-        let span = Span::exact(OPERATION, map.len(), at, room).map_err(unclaimed)?;
-        let epoch = map.guard.write(map, OPERATION, span).map_err(unclaimed)?;
-        let window = map.view.window(span);
-        let word = window.word();
-        let seen = u64::from_le(word.load(Ordering::Acquire));
-        if seen != 0 || at + room > most && at > HEADER {
-            map.guard.wrote(map, OPERATION, span, epoch).map_err(unclaimed)?;
-            return Ok(Claim::Seen(Word::decode(seen)));
-        }
-        if !is_zero(&window.bytes()[WORD..]) {
-            map.guard.wrote(map, OPERATION, span, epoch).map_err(unclaimed)?;
-            return Ok(Claim::Dirty);
-        }
-        let claim = Word::Claimed(record.len()).encode().to_le();
-        if let Err(seen) = word.compare_exchange(0, claim, Ordering::AcqRel, Ordering::Acquire) {
-            map.guard.wrote(map, OPERATION, span, epoch).map_err(unclaimed)?;
-            return Ok(Claim::Seen(Word::decode(u64::from_le(seen))));
-        }
-        map.view.window(span.part(WORD, record.len())).copy_from(record);
-        let sum = checksum(self.part.base + at as u64, record);
-        let commit = Word::Committed(record.len(), sum).encode().to_le();
-        word.store(commit, Ordering::Release);
-        map.guard.wrote(map, OPERATION, span, epoch).map_err(|error| (error, true))?;
-        Ok(Claim::Done)
-    }
-
-    /// Gives up the rest of the file, from `at` on. What is behind the last frame
-    /// is zero, unless the system went down and had not written to the disk in
-    /// the order in which it was stored; then none of it can be used. `false`: the
-    /// file ends with a byte of that.
-    #[cold]
-    fn skip(&self, at: usize) -> Result<bool> {
-        let map = &self.part.map;
-        let most = (map.len() - WORD).min(at + size_of_frame(LONGEST & !(WORD - 1)));
-        for next in (at + WORD..=most / WORD * WORD).rev().step_by(WORD) {
-            if map.load_word("append", next)? == 0 {
-                let claim = Word::Claimed(next - at - WORD);
-                return self.exchange(at, Word::Free, claim).map(|_| true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// From a frame that is not free to the next one, or what else it says.
-    fn step(&self, at: usize, word: Word) -> Result<Result<usize, Attempt>> {
-        let (Word::Claimed(len) | Word::Committed(len, _)) = word else {
-            return match word {
-                Word::End => Ok(Err(Attempt::Ended(at))),
-                Word::Rotated => Ok(Err(Attempt::Rotated)),
-                _ => Err(unknown("append", at, word).with_path(self.part.map.path().as_deref())),
-            };
-        };
-        let next = at + size_of_frame(len);
-        if next + WORD > self.part.map.len() {
-            return Ok(Err(Attempt::Behind(next)));
-        }
-        self.end.fetch_max(next, Ordering::Relaxed);
-        Ok(Ok(next))
-    }
-
-    /// Where the last frame ends, as an offset in the log, and what stands there.
-    fn find_end(&self) -> Result<(Attempt, u64)> {
-        let mut at = self.end.load(Ordering::Relaxed);
-        loop {
-            let word = Word::decode(self.part.map.load_word("append", at)?);
-            let attempt = match word {
-                Word::Free => Attempt::Free,
-                word => match self.step(at, word)? {
-                    Ok(next) => {
-                        at = next;
-                        continue;
-                    }
-                    Err(attempt) => attempt,
-                },
-            };
-            return Ok((attempt, self.part.base + at as u64));
-        }
-    }
-
-    /// Exchanges the word at `at`; whether it was what it should be.
-    fn exchange(&self, at: usize, from: Word, to: Word) -> Result<bool> {
-        let map = &self.part.map;
-        let span = Span::exact("append", map.len(), at, WORD)?;
-        let epoch = map.guard.write(map, "append", span)?;
-        let (from, to) = (from.encode().to_le(), to.encode().to_le());
-        let word = map.view.window(span).word();
-        let done = word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok();
-        map.guard.wrote(map, "append", span, epoch)?;
-        Ok(done)
-    }
-
-    /// Puts a mark behind the last frame, and returns where it is. `None`: there
-    /// is one already that says more.
-    fn seal(&self, mark: Word) -> Result<Option<usize>> {
-        loop {
-            let found = self.find_end()?;
-            let at = (found.1 - self.part.base) as usize;
-            let before = match found.0 {
-                Attempt::Free => Word::Free,
-                Attempt::Ended(_) if mark == Word::End => return Ok(Some(at)),
-                Attempt::Ended(_) => Word::End,
-                _ => return Ok(None),
-            };
-            if self.exchange(at, before, mark)? {
-                return Ok(Some(at));
-            }
-        }
-    }
-
-    /// Puts a mark at the end, and cuts the file off behind it.
-    fn finish(mut self, path: &Arc<Path>, mark: Word) -> Result<()> {
-        let file = self.part.map.kept_file("close")?;
-        let Some(lock) = Lock::take_if(path, file)? else { return Ok(()) };
-        self.remap(path)?;
-        match self.seal(mark)? {
-            Some(end) => lock.trim(path, (end + WORD) as u64),
-            None => Ok(()),
-        }
-    }
-
-    /// Puts a mark at the end of a file that has lost its name.
-    fn finish_without_lock(&mut self, path: &Arc<Path>) -> Result<()> {
-        self.remap(path)?;
-        self.seal(Word::Rotated).map(drop)
-    }
-
-    fn sync(&self) -> Result<()> {
-        let map = &self.part.map;
-        let found = self.find_end()?;
-        let end = (found.1 - self.part.base) as usize;
-        map.flush_range(..end + WORD, Flush::SYNC)?;
-        // Opening need not look at what comes before this again.
-        let span = Span::exact("sync", map.len(), CHECKPOINT, WORD)?;
-        let epoch = map.guard.write(map, "sync", span)?;
-        let word = map.view.window(span).word();
-        let further = |now: u64| (u64::from_le(now) < end as u64).then(|| (end as u64).to_le());
-        let _ = word.fetch_update(Ordering::Release, Ordering::Relaxed, further);
-        map.guard.wrote(map, "sync", span, epoch)
-    }
-}
-
-/// What came of a claim.
-enum Claim {
-    Done,
-    /// The place is not free, or the file is full.
-    Seen(Word),
-    /// What is behind it is not zero.
-    Dirty,
-}
-
-/// Whether all words are zero.
-#[inline]
-fn is_zero(words: &[u8]) -> bool {
-    let or = |all, word: &[u8]| all | word.iter().fold(0, |all, byte| all | byte);
-    words.chunks_exact(WORD).fold(0, or) == 0
-}
-
-#[cold]
-fn unknown(operation: &'static str, at: usize, word: Word) -> Error {
-    let word = word.encode();
-    corrupt(operation, format!("byte {at} begins no frame: {word:#018x}; the log is damaged there"))
-}
-
-impl Map {
-    /// The little-endian word at a multiple of eight, loaded before whatever is
-    /// read afterwards.
-    #[inline]
-    fn load_word(&self, operation: &'static str, offset: usize) -> Result<u64> {
-        let span = Span::exact(operation, self.len(), offset, WORD)?;
-        let word = self.view.window(span).word();
-        let load = || u64::from_le(word.load(Ordering::Acquire));
-        let quick = self.guard.quick(self, span, || {
-            let found = load();
-            (found, span, (found >> 56) as u8)
-        });
-        quick.or_else(|epoch| {
-            let mut found = 0;
-            self.guard.read(self, operation, span, epoch, &mut || {
-                let before = std::mem::replace(&mut found, load());
-                Look { same: found == before, span, last: 0 }
-            })?;
-            Ok(found)
-        })
-    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::files::{self, Part};
 use super::frame::{HEADER, WORD, Word, checksum, corrupt, size_of_frame};
-use super::unknown;
+use super::tail::unknown;
 use crate::error::{Error, ErrorKind, Result};
 use crate::view::append;
 
@@ -199,16 +199,20 @@ impl LogReader {
             }
             let next = at + size_of_frame(len);
             self.reach(next)?;
-            let Some((part, at)) = &mut self.place else { continue };
-            let (part, at) = (Arc::clone(part), std::mem::replace(at, next));
+            // It may have been mapped again.
+            let Some((part, place)) = &mut self.place else { continue };
             self.passed += 1;
-            match word {
-                Word::Committed(_, sum) => {
-                    read_record(&part, at, len, sum, bytes)?;
-                    return Ok(Some(offset));
+            if let Word::Committed(_, sum) = word {
+                let read = read_record(part, at, len, sum, bytes);
+                // What cannot be had now is tried again, what is damaged is not.
+                if read.as_ref().is_err_and(|error| error.kind() != ErrorKind::Corrupt) {
+                    return read.map(|()| None);
                 }
-                _ => self.holes.push((part, at)),
+                *place = next;
+                return read.map(|()| Some(offset));
             }
+            self.holes.push((Arc::clone(part), at));
+            *place = next;
         }
     }
 
@@ -269,19 +273,19 @@ impl LogReader {
     /// Goes to the first file that begins at an offset or after it; whether there
     /// is one.
     fn enter(&mut self, offset: u64) -> Result<bool> {
-        let next = || -> Result<_> {
-            Ok(files::all(&self.path)?.into_iter().find(|(base, _)| *base >= offset))
-        };
-        let mut found = next()?;
-        // A later one only if the next was removed, and not just renamed.
-        while found.as_ref().is_some_and(|(base, _)| *base != offset) {
-            let again = next()?;
-            if again.as_ref().map(|file| file.0) == found.map(|file| file.0) {
-                found = again;
-                break;
+        let mut files = files::all(&self.path)?;
+        let found = loop {
+            let next = files.iter().find(|(base, _)| *base >= offset).cloned();
+            if next.as_ref().is_some_and(|(base, _)| *base == offset) {
+                break next;
             }
-            found = again;
-        }
+            // Perhaps files were renamed while their names were looked at.
+            let again = files::all(&self.path)?;
+            if again == files {
+                break next;
+            }
+            files = again;
+        };
         let Some((base, path)) = found else {
             return Ok(false);
         };
