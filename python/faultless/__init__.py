@@ -12,11 +12,23 @@ raises `FaultError`.
 from faultless import _signals, mmap
 from faultless._fault import FaultError
 from faultless._install import install, uninstall
-from faultless._native import Atomic, Residency, ensure_guard, open, set_guard, shared, unlink_shared
+from faultless._native import (
+    AppendLog,
+    Atomic,
+    LogReader,
+    Residency,
+    ensure_guard,
+    open,
+    set_guard,
+    shared,
+    unlink_shared,
+)
 
 __all__ = [
+    "AppendLog",
     "Atomic",
     "FaultError",
+    "LogReader",
     "Residency",
     "ensure_guard",
     "install",

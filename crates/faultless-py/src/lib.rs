@@ -10,6 +10,7 @@ mod constants;
 mod errors;
 mod forks;
 mod glue;
+mod log;
 mod mmap;
 mod open;
 mod shared;
@@ -41,6 +42,8 @@ mod _native {
     use super::{ensure_guard, set_guard};
     #[pymodule_export]
     use crate::mmap::{Atomic, Residency};
+    #[pymodule_export]
+    use crate::log::{AppendLog, LogReader};
     #[pymodule_export]
     use crate::open::open;
     #[pymodule_export]

@@ -29,6 +29,7 @@ use pyo3::sync::PyOnceLock;
 
 pub(crate) use atomic::Atomic;
 pub(crate) use pages::Residency;
+pub(crate) use state::LONG;
 use state::Mmap;
 
 use crate::glue::{self, Args, Outcome, Output, Returned};

@@ -260,8 +260,11 @@ pub(super) fn all(path: &Path) -> Result<Vec<(u64, PathBuf)>> {
 pub(super) fn sync(path: &Path, bases: std::ops::Range<u64>) -> Result<()> {
     'again: loop {
         for (base, path) in all(path)?.into_iter().filter(|(base, _)| bases.contains(base)) {
-            let mut file = File::open(&path).map_err(failed("cannot open the log", &path))?;
-            // Its name may be another file's by now.
+            // Its name may be another file's by now, or nobody's.
+            let mut file = match File::open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue 'again,
+                file => file.map_err(failed("cannot open the log", &path))?,
+            };
             if Header::read(&mut file).ok().flatten() != Some(Header { base }) {
                 continue 'again;
             }

@@ -433,6 +433,33 @@ impl AppendLog {
         tail.map_or(Ok(()), |tail| tail.finish(&self.path, Word::End).map(drop))
     }
 
+    /// Whether the log has been closed.
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// let log = faultless::AppendLog::open(dir.path().join("events"))?;
+    /// assert!(!log.is_closed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.tail("closed").get().is_err()
+    }
+
+    /// Whether a record is on the disk when its append returns: the
+    /// [option](AppendLogOptions::durable).
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// let log = faultless::AppendLog::open(dir.path().join("events"))?;
+    /// assert!(!log.is_durable());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.options.durable
+    }
+
     fn tail(&self, operation: &'static str) -> Open<RwLockReadGuard<'_, Option<Tail>>> {
         Open(self.tail.read().unwrap_or_else(PoisonError::into_inner), operation)
     }
