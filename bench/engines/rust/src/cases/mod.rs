@@ -4,6 +4,7 @@ mod cold;
 mod copy;
 mod growth;
 mod lines;
+mod log;
 mod open;
 mod search;
 
@@ -24,6 +25,8 @@ pub fn make(request: &Request) -> Outcome<Box<dyn Case>> {
         "find_near" => search::near(request),
         "rfind" => search::backward(request),
         "lines" => lines::lines(request),
+        "log_append" => log::append(request),
+        "log_read" => log::read(request),
         "grow" => growth::grow(request),
         "cold" => cold::scan(request),
         other => Err(Failure::Error(format!("no operation {other}"))),
