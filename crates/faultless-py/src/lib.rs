@@ -41,9 +41,9 @@ mod _native {
     #[pymodule_export]
     use super::{ensure_guard, set_guard};
     #[pymodule_export]
-    use crate::mmap::{Atomic, Residency};
-    #[pymodule_export]
     use crate::log::{AppendLog, LogReader};
+    #[pymodule_export]
+    use crate::mmap::{Atomic, Residency};
     #[pymodule_export]
     use crate::open::open;
     #[pymodule_export]

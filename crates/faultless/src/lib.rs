@@ -56,7 +56,7 @@ mod error;
 mod fault;
 mod grow;
 mod guard;
-#[cfg(feature = "log")]
+#[cfg(all(feature = "log", target_has_atomic = "64"))]
 mod log;
 mod map;
 mod needle;
@@ -82,7 +82,7 @@ pub use cursor::Cursor;
 pub use error::{Error, ErrorKind, Result};
 pub use fault::{Fault, FaultReason, set_guard};
 pub use guard::ensure_guard;
-#[cfg(feature = "log")]
+#[cfg(all(feature = "log", target_has_atomic = "64"))]
 pub use log::{AppendLog, AppendLogOptions, LogReader, Record};
 pub use map::{Flush, Map, allocation_granularity, page_size};
 pub use options::{Access, HugePages, MapOptions, Protection};

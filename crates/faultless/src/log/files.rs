@@ -50,8 +50,8 @@ impl Lock {
     }
 
     fn is_of(&self, path: &Path) -> Result<bool> {
-        match std::fs::metadata(path) {
-            Ok(metadata) => Ok(os::file_id(&metadata) == identity(&self.0, path)?),
+        match File::open(path) {
+            Ok(file) => Ok(identity(&file, path)? == identity(&self.0, path)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(failed("cannot look at the log", path)(error)),
         }
@@ -70,9 +70,13 @@ impl Lock {
         })
     }
 
-    /// Cuts off what is behind the last frame and the mark that follows it.
+    /// Cuts off what is behind the last frame and the mark that follows it, unless
+    /// somebody has the file mapped and the system minds.
     pub(super) fn trim(&self, path: &Path, len: u64) -> Result<()> {
-        self.0.set_len(len).map_err(failed("cannot trim the log", path))
+        match self.0.set_len(len) {
+            Err(_) if !os::CUTS_MAPPED_FILES => Ok(()),
+            trimmed => trimmed.map_err(failed("cannot trim the log", path)),
+        }
     }
 }
 
@@ -83,9 +87,7 @@ impl Drop for Lock {
 }
 
 fn identity(file: &File, path: &Path) -> Result<(u64, u64)> {
-    file.metadata()
-        .map(|metadata| os::file_id(&metadata))
-        .map_err(failed("cannot look at the log", path))
+    os::file_id(file).map_err(failed("cannot look at the log", path))
 }
 
 /// One file of a log, mapped.
@@ -180,7 +182,7 @@ fn end_of(path: &Path) -> Option<u64> {
     let part = Part::open_to_read(path).ok()??;
     // Who rotates cuts off what is behind the mark; who moves a file does not.
     let last = part.map.len().checked_sub(WORD).filter(|at| at % WORD == 0)?;
-    if Word::decode(part.map.load_word("open", last).ok()?) == Word::Rotated {
+    if Word::decode(part.map.load_word(last).ok()?) == Word::Rotated {
         return Some(part.base + last as u64);
     }
     match Tail::new(part, HEADER).find_end().ok()? {

@@ -218,7 +218,7 @@ impl LogReader {
 
     /// The word at a place of the present file, as it is now.
     fn word(&mut self, at: usize) -> Result<Word> {
-        self.with_map(at + WORD, |part| part.map.load_word("read", at)).map(Word::decode)
+        self.with_map(at + WORD, |part| part.map.load_word(at)).map(Word::decode)
     }
 
     /// Makes sure that a frame that ends at `next` is mapped.
@@ -257,7 +257,7 @@ impl LogReader {
     fn read_late(&mut self, bytes: &mut Vec<u8>, most: usize) -> Result<Option<u64>> {
         for nth in self.holes.len().saturating_sub(most)..self.holes.len() {
             let (part, at) = &self.holes[nth];
-            let word = part.map.load_word("read", *at).map(Word::decode);
+            let word = part.map.load_word(*at).map(Word::decode);
             if let Ok(Word::Claimed(_)) = word {
                 continue;
             }

@@ -3,14 +3,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::files::{Lock, Part};
 use super::frame::{CHECKPOINT, HEADER, LONGEST, WORD, Word, checksum, corrupt, size_of_frame};
 use crate::advice::Advice;
 use crate::error::{Error, Result};
 use crate::fault::{Fault, FaultReason};
-use crate::guard::Look;
 use crate::map::{Flush, Map};
 use crate::range::Span;
 
@@ -55,7 +54,7 @@ impl Tail {
 
     pub(super) fn open(path: &Arc<Path>) -> Result<Self> {
         let part = Part::open(path)?;
-        let checkpoint = part.map.load_word("open", CHECKPOINT)?;
+        let checkpoint = part.map.load_word(CHECKPOINT)?;
         let end = usize::try_from(checkpoint).unwrap_or(usize::MAX);
         if end % WORD != 0 || end < HEADER || end > part.map.len() - WORD {
             let message = format!("the log has no byte {checkpoint}, which was synced");
@@ -128,7 +127,7 @@ impl Tail {
                     Ok(Claim::Seen(word)) => word,
                 }
             } else if at + WORD <= map.len() {
-                match map.load_word("append", at) {
+                match map.load_word(at) {
                     Ok(word) => Word::decode(word),
                     Err(error) => return Ok(Attempt::Failed(error)),
                 }
@@ -173,7 +172,7 @@ impl Tail {
         let span = Span::exact(OPERATION, map.len(), at, room).map_err(unclaimed)?;
         let epoch = map.guard.write(map, OPERATION, span).map_err(unclaimed)?;
         let window = map.view.window(span);
-        let word = window.word();
+        let word: &AtomicU64 = map.view.window(span.part(0, WORD)).atomic();
         let seen = u64::from_le(word.load(Ordering::Acquire));
         if seen != 0 || at + room > most && at > HEADER {
             map.guard.wrote(map, OPERATION, span, epoch).map_err(unclaimed)?;
@@ -205,7 +204,7 @@ impl Tail {
         let map = &self.part.map;
         let most = (map.len() - WORD).min(at + size_of_frame(LONGEST & !(WORD - 1)));
         for next in (at + WORD..=most / WORD * WORD).rev().step_by(WORD) {
-            if map.load_word("append", next)? == 0 {
+            if map.load_word(next)? == 0 {
                 let claim = Word::Claimed(next - at - WORD);
                 return self.exchange(at, Word::Free, claim).map(|_| true);
             }
@@ -234,7 +233,7 @@ impl Tail {
     pub(super) fn find_end(&self) -> Result<(Attempt, u64)> {
         let mut at = self.end.load(Ordering::Relaxed);
         loop {
-            let word = Word::decode(self.part.map.load_word("append", at)?);
+            let word = Word::decode(self.part.map.load_word(at)?);
             let attempt = match word {
                 Word::Free => Attempt::Free,
                 word => match self.step(at, word)? {
@@ -251,14 +250,9 @@ impl Tail {
 
     /// Exchanges the word at `at`; whether it was what it should be.
     pub(super) fn exchange(&self, at: usize, from: Word, to: Word) -> Result<bool> {
-        let map = &self.part.map;
-        let span = Span::exact("append", map.len(), at, WORD)?;
-        let epoch = map.guard.write(map, "append", span)?;
         let (from, to) = (from.encode().to_le(), to.encode().to_le());
-        let word = map.view.window(span).word();
-        let done = word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok();
-        map.guard.wrote(map, "append", span, epoch)?;
-        Ok(done)
+        let done = self.part.map.atomic(at)?.compare_exchange(from, to)?;
+        Ok(done.is_ok())
     }
 
     /// Puts a mark behind the last frame, and returns where it is. `None`: there
@@ -284,10 +278,9 @@ impl Tail {
         let file = self.part.map.kept_file("close")?;
         let Some(lock) = Lock::take_if(path, file)? else { return Ok(()) };
         self.remap(path)?;
-        match self.seal(mark)? {
-            Some(end) => lock.trim(path, (end + WORD) as u64),
-            None => Ok(()),
-        }
+        let Some(end) = self.seal(mark)? else { return Ok(()) };
+        drop(self);
+        lock.trim(path, (end + WORD) as u64)
     }
 
     /// Puts a mark at the end of a file that has lost its name.
@@ -303,12 +296,15 @@ impl Tail {
         let end = (found.1 - self.part.base) as usize;
         map.flush_range(..end + WORD, Flush::SYNC)?;
         // Opening need not look at what comes before this again.
-        let span = Span::exact("sync", map.len(), CHECKPOINT, WORD)?;
-        let epoch = map.guard.write(map, "sync", span)?;
-        let word = map.view.window(span).word();
-        let further = |now: u64| (u64::from_le(now) < end as u64).then(|| (end as u64).to_le());
-        let _ = word.fetch_update(Ordering::Release, Ordering::Relaxed, further);
-        map.guard.wrote(map, "sync", span, epoch)?;
+        let (checkpoint, end) = (map.atomic::<u64>(CHECKPOINT)?, end as u64);
+        loop {
+            let now = checkpoint.load()?;
+            let done =
+                u64::from_le(now) >= end || checkpoint.compare_exchange(now, end.to_le())?.is_ok();
+            if done {
+                break;
+            }
+        }
         Ok(found.0)
     }
 }
@@ -339,21 +335,7 @@ impl Map {
     /// The little-endian word at a multiple of eight, loaded before whatever is
     /// read afterwards.
     #[inline]
-    pub(super) fn load_word(&self, operation: &'static str, offset: usize) -> Result<u64> {
-        let span = Span::exact(operation, self.len(), offset, WORD)?;
-        let word = self.view.window(span).word();
-        let load = || u64::from_le(word.load(Ordering::Acquire));
-        let quick = self.guard.quick(self, span, || {
-            let found = load();
-            (found, span, (found >> 56) as u8)
-        });
-        quick.or_else(|epoch| {
-            let mut found = 0;
-            self.guard.read(self, operation, span, epoch, &mut || {
-                let before = std::mem::replace(&mut found, load());
-                Look { same: found == before, span, last: 0 }
-            })?;
-            Ok(found)
-        })
+    pub(super) fn load_word(&self, offset: usize) -> Result<u64> {
+        self.atomic::<u64>(offset)?.load().map(u64::from_le)
     }
 }

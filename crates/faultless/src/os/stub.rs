@@ -196,8 +196,8 @@ pub(crate) fn lock_file(_file: &File) -> io::Result<()> {
 pub(crate) fn unlock_file(_file: &File) {}
 
 #[cfg(feature = "log")]
-pub(crate) fn file_id(_metadata: &std::fs::Metadata) -> (u64, u64) {
-    (0, 0)
+pub(crate) fn file_id(_file: &File) -> io::Result<(u64, u64)> {
+    unsupported()
 }
 
 pub(crate) fn borrow(file: &File) -> BorrowedFile<'_> {

@@ -351,9 +351,10 @@ pub(crate) fn unlock_file(file: &File) {
 
 /// Two numbers that no two files have at the same time.
 #[cfg(feature = "log")]
-pub(crate) fn file_id(metadata: &std::fs::Metadata) -> (u64, u64) {
+pub(crate) fn file_id(file: &File) -> io::Result<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
-    (metadata.dev(), metadata.ino())
+    let metadata = file.metadata()?;
+    Ok((metadata.dev(), metadata.ino()))
 }
 
 pub(crate) fn duplicate(file: BorrowedFile<'_>) -> io::Result<File> {

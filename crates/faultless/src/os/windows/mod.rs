@@ -373,6 +373,55 @@ pub(crate) fn set_file_len(file: &File, from: u64, to: u64, allocate: bool) -> i
     file.set_len(to)
 }
 
+/// What a lock of a log locks: no byte that any file has.
+#[cfg(feature = "log")]
+fn locked_byte() -> windows_sys::Win32::System::IO::OVERLAPPED {
+    let mut place = windows_sys::Win32::System::IO::OVERLAPPED::default();
+    place.Anonymous.Anonymous.OffsetHigh = i32::MAX as u32;
+    place
+}
+
+/// Waits until nobody else has the file locked, and locks it. The lock belongs to
+/// the open file: `unlock_file`, or the end of the process, ends it.
+#[cfg(feature = "log")]
+pub(crate) fn lock_file(file: &File) -> io::Result<()> {
+    use windows_sys::Win32::Storage::FileSystem::{LOCKFILE_EXCLUSIVE_LOCK, LockFileEx};
+    let mut place = locked_byte();
+    // SAFETY: the structure lives; the handle is not one for overlapped calls, so
+    // the call waits.
+    check(unsafe {
+        LockFileEx(file.as_raw_handle(), LOCKFILE_EXCLUSIVE_LOCK, 0, 1, 0, &raw mut place)
+    })
+}
+
+#[cfg(feature = "log")]
+pub(crate) fn unlock_file(file: &File) {
+    let mut place = locked_byte();
+    // SAFETY: as above. It cannot fail for a lock that is held.
+    unsafe {
+        windows_sys::Win32::Storage::FileSystem::UnlockFileEx(
+            file.as_raw_handle(),
+            0,
+            1,
+            0,
+            &raw mut place,
+        )
+    };
+}
+
+/// Two numbers that no two files have at the same time.
+#[cfg(feature = "log")]
+pub(crate) fn file_id(file: &File) -> io::Result<(u64, u64)> {
+    use windows_sys::Win32::Storage::FileSystem::{
+        BY_HANDLE_FILE_INFORMATION, GetFileInformationByHandle,
+    };
+    let mut info = BY_HANDLE_FILE_INFORMATION::default();
+    // SAFETY: fills in the structure.
+    check(unsafe { GetFileInformationByHandle(file.as_raw_handle(), &raw mut info) })?;
+    let index = u64::from(info.nFileIndexHigh) << 32 | u64::from(info.nFileIndexLow);
+    Ok((u64::from(info.dwVolumeSerialNumber), index))
+}
+
 fn allocate_blocks(file: &File, len: u64) -> io::Result<()> {
     let info = FILE_ALLOCATION_INFO { AllocationSize: i64::try_from(len).unwrap_or(i64::MAX) };
     let size = size_of::<FILE_ALLOCATION_INFO>() as u32;
