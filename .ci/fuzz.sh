@@ -23,7 +23,7 @@ done
 RUSTC_BOOTSTRAP=1 RUSTFLAGS="--cfg fuzzing $coverage" \
     cargo build --manifest-path fuzz/Cargo.toml --release --target "$host" --target-dir "$target"
 
-for name in model search; do
+for name in append_log model search; do
     lane "fuzz $name"
     mkdir "$work/$name"
     # Half a minute for one input is a hang; what is found is kept for `cargo fuzz run` or the binary itself.

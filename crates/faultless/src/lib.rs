@@ -95,6 +95,7 @@ pub use shared::{Create, unlink_shared};
 #[doc = include_str!("../../../README.md")]
 #[doc = include_str!("../../../docs/atomics.md")]
 #[doc = include_str!("../../../docs/growth.md")]
+#[cfg_attr(feature = "log", doc = include_str!("../../../docs/log.md"))]
 #[doc = include_str!("../../../docs/page-cache.md")]
 #[doc = include_str!("../../../docs/shared-memory.md")]
 struct Pages;

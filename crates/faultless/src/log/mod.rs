@@ -404,10 +404,11 @@ impl AppendLog {
         self.tail("read").get()?;
         let mut reader = LogReader::open(&self.path)?;
         reader.seek(offset)?;
-        match reader.next().transpose()? {
-            Some(record) if record.offset == offset => Ok(record.bytes),
+        match reader.next() {
+            Some(Ok(record)) if record.offset == offset => Ok(record.bytes),
+            Some(Err(error)) if error.kind() != ErrorKind::Corrupt => Err(error),
             _ => {
-                let error = corrupt("read", format!("there is no record at offset {offset}"));
+                let error = corrupt("read", format!("there is no whole record at offset {offset}"));
                 Err(error.with_path(Some(&self.path)))
             }
         }
