@@ -36,8 +36,10 @@
 //!
 //! # Crate features
 //!
+//! - `aho-corasick`: searches for several needles at once, `FindAny`.
 //! - `log`: a log of records that survives its program, `AppendLog` and
 //!   `LogReader`.
+//! - `regex`: searches for regular expressions, `FindRegex`.
 //! - `rayon`: searches on all threads of a pool of the crate of that name,
 //!   `Map::par_find`, `par_rfind` and `par_count`.
 #![deny(unsafe_code)]
@@ -73,6 +75,7 @@ mod resize;
 mod search;
 mod shared;
 mod stride;
+mod text;
 mod view;
 
 pub use advice::{Advice, Discard};
@@ -89,6 +92,12 @@ pub use options::{Access, HugePages, MapOptions, Protection};
 pub use residency::Residency;
 pub use search::FindIter;
 pub use shared::{Create, unlink_shared};
+
+pub use text::{FindAll, LineBlocks, LineIndex, LineIndexer, Lines, Matches, PartSearch};
+#[cfg(feature = "aho-corasick")]
+pub use text::{FindAny, Found};
+#[cfg(feature = "regex")]
+pub use text::{FindRegex, RegexMatch};
 
 /// The examples of the README and of the pages are tests, too.
 #[cfg(doctest)]

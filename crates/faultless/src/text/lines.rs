@@ -1,0 +1,197 @@
+//! Lines, in blocks that are copied and then split.
+
+use std::ops::{Range, RangeBounds};
+
+use memchr::{memchr, memrchr};
+
+use crate::error::{Error, Result};
+use crate::map::Map;
+use crate::range::Span;
+use crate::view::append;
+
+/// Bytes that are copied at a time, at first and at most; a longer line takes
+/// more.
+const FIRST: usize = 16 << 10;
+const LARGEST: usize = 256 << 10;
+
+/// Blocks of whole lines of a range of a map. It has no hold on the map between
+/// them.
+///
+/// ```
+/// use faultless::LineBlocks;
+/// let map = faultless::MapOptions::new().len(9).map_anonymous()?;
+/// map.write_at(0, b"one\ntwo\n3")?;
+/// let (mut blocks, mut bytes) = (LineBlocks::new(0..map.len()), Vec::new());
+/// while blocks.read_block(&map, &mut bytes)? {
+///     assert_eq!(LineBlocks::split(&bytes).count(), 3);
+/// }
+/// # Ok::<(), faultless::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct LineBlocks {
+    range: Range<usize>,
+    next: usize,
+    block: usize,
+}
+
+impl LineBlocks {
+    /// The lines of a range of bytes. Its first and its last one may be parts of
+    /// lines.
+    ///
+    /// ```
+    /// let blocks = faultless::LineBlocks::new(0..100);
+    /// assert_eq!(blocks.read(), 0);
+    /// ```
+    #[must_use]
+    pub fn new(range: Range<usize>) -> Self {
+        Self { next: range.start, range, block: FIRST }
+    }
+
+    /// How many bytes have been read.
+    ///
+    /// ```
+    /// assert_eq!(faultless::LineBlocks::new(5..100).read(), 0);
+    /// ```
+    #[must_use]
+    pub fn read(&self) -> usize {
+        self.next - self.range.start.min(self.next)
+    }
+
+    /// Copies the next lines into `bytes`, in the place of what they were; `false`
+    /// if there are none.
+    ///
+    /// # Errors
+    /// * [`Fault`](crate::ErrorKind::Fault): a page failed; whole lines before it
+    ///   have been given.
+    /// * [`Access`](crate::ErrorKind::Access): the map cannot be read.
+    /// * [`Os`](crate::ErrorKind::Os): not enough memory for a line.
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(0).map_anonymous()?;
+    /// assert!(!faultless::LineBlocks::new(0..0).read_block(&map, &mut Vec::new())?);
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
+    pub fn read_block(&mut self, map: &Map, bytes: &mut Vec<u8>) -> Result<bool> {
+        bytes.clear();
+        let end = self.range.end.min(map.len());
+        let mut block = self.block;
+        loop {
+            let from = self.next + bytes.len();
+            let to = end.min(self.next.saturating_add(block));
+            if from >= to {
+                // The last line may have no end.
+                self.next = end.max(self.next);
+                return Ok(!bytes.is_empty());
+            }
+            let len = bytes.len();
+            if let Err(error) = copy(map, from..to, bytes) {
+                let good = error.fault().map_or(0, |fault| fault.offset.saturating_sub(self.next));
+                if good <= len || good >= block {
+                    return Err(error);
+                }
+                block = good;
+                continue;
+            }
+            if to == end {
+                continue;
+            }
+            if let Some(at) = memrchr(b'\n', &bytes[len..]) {
+                bytes.truncate(len + at + 1);
+                self.next += bytes.len();
+                self.block = (2 * self.block).min(LARGEST);
+                return Ok(true);
+            }
+            if block < self.block {
+                // A line up to a page that fails: the next look says so.
+                block = self.block;
+            }
+            block = block.saturating_mul(2);
+        }
+    }
+
+    /// The lines of a block, each with its end.
+    ///
+    /// ```
+    /// let mut lines = faultless::LineBlocks::split(b"one\ntwo");
+    /// assert_eq!((lines.next(), lines.next()), (Some(&b"one\n"[..]), Some(&b"two"[..])));
+    /// ```
+    pub fn split(block: &[u8]) -> impl Iterator<Item = &[u8]> {
+        let mut rest = block;
+        std::iter::from_fn(move || {
+            let end = memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+            let (line, others) = rest.split_at(end);
+            rest = others;
+            (!line.is_empty()).then_some(line)
+        })
+    }
+}
+
+fn copy(map: &Map, range: Range<usize>, bytes: &mut Vec<u8>) -> Result<()> {
+    bytes.try_reserve(range.len()).map_err(|_| {
+        let message = format!("a line of more than {} bytes does not fit the memory", bytes.len());
+        Error::os("lines", message, std::io::ErrorKind::OutOfMemory.into())
+    })?;
+    append(bytes, range.len(), |buf| map.read_exact_uninit_at(range.start, buf).map(drop))
+}
+
+impl Map {
+    /// The lines of a range, without their ends: what lies between bytes `\n`. A
+    /// `\r` before one stays. They are copied in blocks, ahead of the iterator.
+    ///
+    /// # Errors
+    /// [`OutOfRange`](crate::ErrorKind::OutOfRange) at once; those of
+    /// [`LineBlocks::read_block`] are the iterator's last item.
+    ///
+    /// ```
+    /// # let file = tempfile::NamedTempFile::new()?;
+    /// std::fs::write(file.path(), "one\n\nthree")?;
+    /// let map = faultless::Map::open(file.path())?;
+    /// let lines: Vec<Vec<u8>> = map.lines(..)?.collect::<Result<_, _>>()?;
+    /// assert_eq!(lines, [&b"one"[..], b"", b"three"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn lines(&self, range: impl RangeBounds<usize>) -> Result<Lines<'_>> {
+        self.check_readable("lines")?;
+        let span = Span::of("lines", self.len(), &range)?;
+        let blocks = LineBlocks::new(span.start()..span.end());
+        Ok(Lines { map: self, blocks: Some(blocks), block: Vec::new(), at: 0 })
+    }
+}
+
+/// The lines of [`Map::lines`].
+///
+/// ```
+/// let map = faultless::MapOptions::new().len(5).map_anonymous()?;
+/// assert_eq!(map.lines(..)?.next().transpose()?, Some(vec![0; 5]));
+/// # Ok::<(), faultless::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Lines<'map> {
+    map: &'map Map,
+    blocks: Option<LineBlocks>,
+    block: Vec<u8>,
+    at: usize,
+}
+
+impl Iterator for Lines<'_> {
+    type Item = Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.at == self.block.len() {
+            self.at = 0;
+            match self.blocks.as_mut()?.read_block(self.map, &mut self.block) {
+                Ok(true) => {}
+                ended => {
+                    self.block.clear();
+                    self.blocks = None;
+                    return ended.err().map(Err);
+                }
+            }
+        }
+        let line = LineBlocks::split(&self.block[self.at..]).next()?;
+        self.at += line.len();
+        Some(Ok(line.strip_suffix(b"\n").unwrap_or(line).to_vec()))
+    }
+}
+
+impl std::iter::FusedIterator for Lines<'_> {}
