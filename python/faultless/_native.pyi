@@ -3,7 +3,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Literal, Self, SupportsIndex, final, overload
+from typing import Any, Final, Literal, Self, SupportsIndex, final, overload
 
 from _typeshed import ReadableBuffer, WriteableBuffer
 from typing_extensions import disjoint_base
@@ -191,6 +191,46 @@ class mmap:
     def unlock(self, start: SupportsIndex = 0, length: SupportsIndex | None = None) -> None: ...
     def atomic(self, kind: Literal["u64", "i64", "u32", "i32"], offset: SupportsIndex, /) -> Atomic: ...
     def protect(self, prot: int, /) -> None: ...
+    def find_all(
+        self,
+        sub: ReadableBuffer,
+        start: SupportsIndex | None = 0,
+        end: SupportsIndex | None = None,
+        *,
+        overlapping: bool = False,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Iterator[int]: ...
+    def find_any(
+        self,
+        subs: Iterable[ReadableBuffer],
+        start: SupportsIndex | None = 0,
+        end: SupportsIndex | None = None,
+        *,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Iterator[tuple[int, int]]: ...
+    def finditer(
+        self,
+        pattern: str | ReadableBuffer,
+        start: SupportsIndex | None = 0,
+        end: SupportsIndex | None = None,
+        *,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Iterator[Match]: ...
+    def lines(
+        self,
+        start: SupportsIndex | None = 0,
+        end: SupportsIndex | None = None,
+        *,
+        keepends: bool = False,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Iterator[bytes]: ...
+    def line_index(
+        self,
+        start: SupportsIndex | None = 0,
+        end: SupportsIndex | None = None,
+        *,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> LineIndex: ...
     def __enter__(self) -> Self: ...
     def __exit__(
         self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None, /
@@ -232,6 +272,26 @@ class AppendLog:
         self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None, /
     ) -> None: ...
     def __iter__(self) -> Iterator[bytes]: ...
+
+@final
+class LineIndex:
+    def __len__(self) -> int: ...
+    def __getitem__(self, number: int, /) -> bytes: ...
+    def span(self, number: int, /) -> tuple[int, int]: ...
+    def line_at(self, offset: int, /) -> int: ...
+
+@final
+class Match:
+    def start(self, group: int | str | None = None, /) -> int: ...
+    def end(self, group: int | str | None = None, /) -> int: ...
+    def span(self, group: int | str | None = None, /) -> tuple[int, int]: ...
+    @overload
+    def group(self, group: int | str = 0, /) -> bytes | Any: ...
+    @overload
+    def group(self, group1: int | str, group2: int | str, /, *groups: int | str) -> tuple[bytes | Any, ...]: ...
+    def groups(self, default: object = None) -> tuple[bytes | Any, ...]: ...
+    def groupdict(self, default: object = None) -> dict[str, bytes | Any]: ...
+    def __getitem__(self, group: int | str, /) -> bytes | Any: ...
 
 @final
 class LogReader:

@@ -43,7 +43,7 @@ mod _native {
     #[pymodule_export]
     use crate::log::{AppendLog, LogReader};
     #[pymodule_export]
-    use crate::mmap::{Atomic, Residency};
+    use crate::mmap::{Atomic, LineIndex, Match, Residency};
     #[pymodule_export]
     use crate::open::open;
     #[pymodule_export]

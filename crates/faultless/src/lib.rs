@@ -107,4 +107,5 @@ pub use text::{FindRegex, RegexMatch};
 #[cfg_attr(feature = "log", doc = include_str!("../../../docs/log.md"))]
 #[doc = include_str!("../../../docs/page-cache.md")]
 #[doc = include_str!("../../../docs/shared-memory.md")]
+#[cfg_attr(all(feature = "aho-corasick", feature = "regex"), doc = include_str!("../../../docs/text.md"))]
 struct Pages;

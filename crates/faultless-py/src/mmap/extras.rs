@@ -270,6 +270,51 @@ pub(super) fn methods() -> Vec<ffi::PyMethodDef> {
             ValueError if its place is not a multiple of its size, IndexError past the end."
         ),
         method!(
+            "find_all",
+            on,
+            text::find_all,
+            SELF_KEYWORDS,
+            c"find_all($self, /, sub, start=0, end=None, *, overlapping=False, progress=None)\n--\n\n\
+            An iterator over the offsets of all places of `sub` in start:end.\n\n\
+            `progress` is called with the bytes done and the bytes in all."
+        ),
+        method!(
+            "find_any",
+            on,
+            text::find_any,
+            SELF_KEYWORDS,
+            c"find_any($self, /, subs, start=0, end=None, *, progress=None)\n--\n\n\
+            An iterator over the places of any of `subs` in start:end, without overlaps.\n\n\
+            It gives (offset, index): the index is that of the bytes in `subs`. Of those that\n\
+            begin at the same place it is the first."
+        ),
+        method!(
+            "finditer",
+            on,
+            text::finditer,
+            SELF_KEYWORDS,
+            c"finditer($self, /, pattern, start=0, end=None, *, progress=None)\n--\n\n\
+            An iterator over the matches of a regular expression in start:end.\n\n\
+            The pattern, str or bytes, has the syntax of the Rust crate regex, and takes time\n\
+            linear in the bytes. Its matches have the methods of those of re."
+        ),
+        method!(
+            "lines",
+            on,
+            text::lines,
+            SELF_KEYWORDS,
+            c"lines($self, /, start=0, end=None, *, keepends=False, progress=None)\n--\n\n\
+            An iterator over the lines in start:end, which end with b'\\n'."
+        ),
+        method!(
+            "line_index",
+            on,
+            text::line_index,
+            SELF_KEYWORDS,
+            c"line_index($self, /, start=0, end=None, *, progress=None)\n--\n\n\
+            Where the lines in start:end are: a LineIndex, made with all processor cores."
+        ),
+        method!(
             "protect",
             on,
             pages::protect,

@@ -14,10 +14,12 @@ mod grow;
 mod methods;
 mod new;
 mod pages;
+mod regex;
 mod search;
 mod slots;
 mod state;
 mod subsections;
+mod text;
 
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::offset_of;
@@ -29,8 +31,10 @@ use pyo3::sync::PyOnceLock;
 
 pub(crate) use atomic::Atomic;
 pub(crate) use pages::Residency;
+pub(crate) use regex::Match;
 pub(crate) use state::LONG;
 use state::Mmap;
+pub(crate) use text::LineIndex;
 
 use crate::glue::{self, Args, Outcome, Output, Returned};
 
@@ -140,6 +144,26 @@ macro_rules! method {
         }
         let meth = ffi::PyMethodDefPointer { PyCFunctionFast: call };
         define(concat!($name, "\0"), meth, ffi::METH_FASTCALL, $doc)
+    }};
+    ($name:literal, $on:ident, $function:path, SELF_KEYWORDS, $doc:literal) => {{
+        unsafe extern "C" fn call(
+            object: *mut ffi::PyObject,
+            args: *const *mut ffi::PyObject,
+            count: ffi::Py_ssize_t,
+            names: *mut ffi::PyObject,
+        ) -> *mut ffi::PyObject {
+            // SAFETY: Python calls it as it is declared.
+            unsafe {
+                $on(object, |py, mmap| {
+                    let named = glue::named(py, args, count, names);
+                    let args = Args::new(py, $name, args, count);
+                    $function(mmap, &glue::borrowed(py, object), &args, &named)
+                })
+            }
+        }
+        let meth = ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: call };
+        let flags = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
+        define(concat!($name, "\0"), meth, flags, $doc)
     }};
     ($name:literal, $on:ident, $function:path, KEYWORDS, $doc:literal) => {{
         unsafe extern "C" fn call(

@@ -2,17 +2,16 @@
 
 use std::ops::{Range, RangeBounds};
 
-use memchr::{memchr, memrchr};
+use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::error::{Error, Result};
 use crate::map::Map;
 use crate::range::Span;
 use crate::view::append;
 
-/// Bytes that are copied at a time, at first and at most; a longer line takes
-/// more.
-const FIRST: usize = 16 << 10;
-const LARGEST: usize = 256 << 10;
+/// Bytes that are copied at a time: so few that they, and what is made of them,
+/// stay in the processor's cache. A longer line takes more.
+const BLOCK: usize = 16 << 10;
 
 /// Blocks of whole lines of a range of a map. It has no hold on the map between
 /// them.
@@ -31,7 +30,6 @@ const LARGEST: usize = 256 << 10;
 pub struct LineBlocks {
     range: Range<usize>,
     next: usize,
-    block: usize,
 }
 
 impl LineBlocks {
@@ -44,7 +42,7 @@ impl LineBlocks {
     /// ```
     #[must_use]
     pub fn new(range: Range<usize>) -> Self {
-        Self { next: range.start, range, block: FIRST }
+        Self { next: range.start, range }
     }
 
     /// How many bytes have been read.
@@ -74,7 +72,7 @@ impl LineBlocks {
     pub fn read_block(&mut self, map: &Map, bytes: &mut Vec<u8>) -> Result<bool> {
         bytes.clear();
         let end = self.range.end.min(map.len());
-        let mut block = self.block;
+        let mut block = BLOCK;
         loop {
             let from = self.next + bytes.len();
             let to = end.min(self.next.saturating_add(block));
@@ -98,13 +96,10 @@ impl LineBlocks {
             if let Some(at) = memrchr(b'\n', &bytes[len..]) {
                 bytes.truncate(len + at + 1);
                 self.next += bytes.len();
-                self.block = (2 * self.block).min(LARGEST);
                 return Ok(true);
             }
-            if block < self.block {
-                // A line up to a page that fails: the next look says so.
-                block = self.block;
-            }
+            // Also if a page fails there: the next look says so.
+            block = block.max(BLOCK / 2);
             block = block.saturating_mul(2);
         }
     }
@@ -116,13 +111,11 @@ impl LineBlocks {
     /// assert_eq!((lines.next(), lines.next()), (Some(&b"one\n"[..]), Some(&b"two"[..])));
     /// ```
     pub fn split(block: &[u8]) -> impl Iterator<Item = &[u8]> {
-        let mut rest = block;
-        std::iter::from_fn(move || {
-            let end = memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
-            let (line, others) = rest.split_at(end);
-            rest = others;
-            (!line.is_empty()).then_some(line)
-        })
+        let last = block.len();
+        let open = last != 0 && block[last - 1] != b'\n';
+        let ends = memchr_iter(b'\n', block).map(|at| at + 1).chain(open.then_some(last));
+        let mut start = 0;
+        ends.map(move |end| &block[std::mem::replace(&mut start, end)..end])
     }
 }
 
@@ -188,7 +181,8 @@ impl Iterator for Lines<'_> {
                 }
             }
         }
-        let line = LineBlocks::split(&self.block[self.at..]).next()?;
+        let rest = &self.block[self.at..];
+        let line = &rest[..memchr(b'\n', rest).map_or(rest.len(), |at| at + 1)];
         self.at += line.len();
         Some(Ok(line.strip_suffix(b"\n").unwrap_or(line).to_vec()))
     }
