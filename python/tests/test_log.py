@@ -41,7 +41,7 @@ def test_records_come_back(path: Path) -> None:
         assert offsets == sorted(set(offsets))
         assert list(log) == [bytes(record) for record in records]
         assert list(log.records()) == [(at, bytes(record)) for at, record in zip(offsets, records, strict=True)]
-        assert list(log.records(offsets[3]))[0] == (offsets[3], b"\n\0")
+        assert next(iter(log.records(offsets[3]))) == (offsets[3], b"\n\0")
         assert log.read(offsets[1]) == b"one"
         assert log.end > offsets[-1]
         assert log.path == path and not log.closed
@@ -119,7 +119,8 @@ def test_polling_and_following(path: Path) -> None:
 def test_following_ends_with_ctrl_c(path: Path) -> None:
     faultless.AppendLog(path).append(b"one")
     script = "import faultless, sys\nfor _ in faultless.LogReader(sys.argv[1], follow=True): print('ready', flush=True)"
-    with subprocess.Popen([sys.executable, "-c", script, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+    command = [sys.executable, "-c", script, path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         assert child.stdout is not None and child.stderr is not None
         assert child.stdout.readline().strip() == b"ready"
         child.send_signal(signal.SIGINT)

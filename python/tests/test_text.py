@@ -51,7 +51,14 @@ def test_find_any(m: mmap.mmap) -> None:
         m.find_any([b"a", b""])
 
 
-PATTERNS = [rb"line (\d+)", rb"(?P<number>[0-9]+),( some)?(x)?", rb"(?m)^line \d*7,", rb"\d+", rb"(?s)9,.*?\n.*?8", rb"\b"]
+PATTERNS = [
+    rb"line (\d+)",
+    rb"(?P<number>[0-9]+),( some)?(x)?",
+    rb"(?m)^line \d*7,",
+    rb"\d+",
+    rb"(?s)9,.*?\n.*?8",
+    rb"\b",
+]
 
 
 @pytest.mark.parametrize("pattern", PATTERNS, ids=str)
