@@ -56,6 +56,7 @@ impl AppendLogOptions {
     /// ```
     /// let dir = tempfile::tempdir()?;
     /// let log = faultless::AppendLogOptions::new().open(dir.path().join("events"))?;
+    /// log.append(b"started")?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
