@@ -16,7 +16,7 @@ common=detect_leaks=0:detect_stack_use_after_return=0:exitcode=101
 # into nothing; and what shows how little stack the handler needs, which it multiplies.
 left_out=(
     populate_reads_the_pages_in hundred_thousand_maps_leave_no_area_and_no_file
-    flush_says_what_the_system_says lock_reaches_the_pages_of_the_range
+    flush_says_what_the_system_says lock_reaches_the_pages_of_the_range lock_of_what_cannot_be_read
     small_stacks_for_signals_are_enough
 )
 ASAN_OPTIONS=$common:handle_sigbus=0:handle_segv=0:handle_abort=0 "${tests[@]}" --lib --tests -- \
