@@ -13,10 +13,13 @@ use crate::range::Span;
 use crate::view::{append, as_uninit, initialised};
 
 /// How many bytes are moved at a time.
-const MOVED: usize = 256 << 10;
+const MOVED: usize = 1 << 20;
 
 /// How many of them, if through a buffer.
 const BUFFERED: usize = 16 << 10;
+
+/// From how many bytes on a move is more than the processor's cache holds.
+const STREAMED: usize = 8 << 20;
 
 /// From how many bytes on memory may have a whole huge page in it.
 const LARGE: usize = 2 << 20;
@@ -562,6 +565,7 @@ impl Map {
         let from = Span::of(OPERATION, self.len(), &from)?;
         let to = Span::exact(OPERATION, self.len(), to, from.len())?;
         let backwards = to.start() > from.start();
+        let streamed = from.len() >= STREAMED;
         if self.layout.shared() && self.guard.is_registered() || !self.guard.is_sound() {
             // Through a buffer that stays in the processor's cache: a page that
             // fails on the way reads as zeros, which must not get into the file.
@@ -573,7 +577,12 @@ impl Map {
                 })?;
                 let to = to.part(skipped, part.len());
                 let epoch = self.guard.write(self, OPERATION, to)?;
-                self.view.window(to).copy_from(&buffer);
+                let (source, target) = (self.view.window(part), self.view.window(to));
+                if streamed {
+                    target.stream_from(&buffer, source.neighbour(backwards));
+                } else {
+                    target.copy_from(&buffer);
+                }
                 self.guard.wrote(self, OPERATION, to, epoch)
             });
         }
@@ -589,7 +598,11 @@ impl Map {
             touched.or_else(|epoch| {
                 self.guard.read(self, OPERATION, part, epoch, &mut || source.touch())
             })?;
-            source.move_to(&target);
+            if streamed {
+                source.stream_to(&target)
+            } else {
+                source.move_to(&target)
+            }
             self.guard.wrote(self, OPERATION, to, epoch)
         })
     }

@@ -156,6 +156,52 @@ unsafe fn copy_few(from: *const u8, to: *mut u8, len: usize) {
     }
 }
 
+/// How far ahead of a copy its bytes are brought into the cache.
+const AHEAD: usize = 4 << 10;
+
+/// Copies with stores that go past the processor's cache, where it has them: memory
+/// that is not in the cache need not be read first to be overwritten. The C library
+/// does so too, but decides by the length of one call. As many bytes at `soon`, of
+/// which any may be missing, are brought into the cache meanwhile.
+///
+/// # Safety
+/// `from` can be read and `to` written for `len` bytes, which do not overlap.
+#[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "nothing tells it"))]
+unsafe fn stream(from: *const u8, to: *mut u8, len: usize, soon: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    let done = {
+        use std::arch::x86_64::{
+            __m128i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm_sfence, _mm_stream_si128,
+        };
+
+        const WIDE: usize = size_of::<__m128i>();
+        const LINE: usize = 4 * WIDE;
+        let lead = to.align_offset(LINE).min(len);
+        // SAFETY: the caller's promise; `lead` bytes make `to` aligned, and lines are
+        // copied as long as there is a whole one.
+        unsafe {
+            to.copy_from_nonoverlapping(from, lead);
+            let mut at = lead;
+            while len - at >= LINE {
+                _mm_prefetch::<_MM_HINT_T0>(soon.wrapping_add(at).cast());
+                let (from, to) = (from.add(at).cast::<__m128i>(), to.add(at).cast::<__m128i>());
+                let line = [0, 1, 2, 3].map(|nth| _mm_loadu_si128(from.add(nth)));
+                for (nth, &word) in line.iter().enumerate() {
+                    _mm_stream_si128(to.add(nth), word);
+                }
+                at += LINE;
+            }
+            // Such stores are ordered with nothing, unless they are told to be.
+            _mm_sfence();
+            at
+        }
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    let done = 0;
+    // SAFETY: the caller's promise, of what is left.
+    unsafe { to.add(done).copy_from_nonoverlapping(from.add(done), len - done) };
+}
+
 /// Some bytes of a map, for the length of one operation.
 #[derive(Clone, Copy)]
 pub(crate) struct Window<'map> {
@@ -225,6 +271,35 @@ impl<'map> Window<'map> {
         assert!(to.len == self.len, "a window is moved as a whole");
         // SAFETY: both have `len` bytes.
         unsafe { to.start.as_ptr().copy_from(self.start.as_ptr(), self.len) };
+    }
+
+    /// As [`copy_from`](Self::copy_from), of a part of more than the processor's
+    /// cache holds: past it. The bytes do not overlap the window; those at `soon`
+    /// will be needed next.
+    pub(crate) fn stream_from(&self, bytes: &[u8], soon: *const u8) {
+        assert!(bytes.len() == self.len, "a window is copied as a whole");
+        // SAFETY: both have `len` bytes, and do not overlap.
+        unsafe { stream(bytes.as_ptr(), self.start.as_ptr(), self.len, soon) };
+    }
+
+    /// As [`move_to`](Self::move_to), of a part of more than the processor's cache
+    /// holds: past it, if the two do not overlap.
+    pub(crate) fn stream_to(&self, to: &Self) {
+        assert!(to.len == self.len, "a window is moved as a whole");
+        let apart = self.start.as_ptr().addr().abs_diff(to.start.as_ptr().addr());
+        if apart < self.len {
+            return self.move_to(to);
+        }
+        let from = self.start.as_ptr();
+        // SAFETY: both have `len` bytes, and do not overlap.
+        unsafe { stream(from, to.start.as_ptr(), self.len, from.wrapping_add(AHEAD)) };
+    }
+
+    /// Where as many bytes lie behind it, or before it. Not to be read: there may be
+    /// none.
+    pub(crate) fn neighbour(&self, before: bool) -> *const u8 {
+        let start = self.start.as_ptr();
+        if before { start.wrapping_sub(self.len) } else { start.wrapping_add(self.len) }
     }
 
     /// Touches every page, to see whether it can be had.

@@ -227,24 +227,33 @@ fn copy_within_is_a_copy_through_a_buffer() {
     }
 }
 
-#[test]
-fn copy_within_takes_much_at_once() {
-    const LEN: usize = 1 << 20;
-    let start = pattern(LEN);
+/// Moves by each of `shifts`, to the front and to the back.
+fn assert_moves(len: usize, shifts: &[usize]) {
+    let start = pattern(len);
     let (_file, of_file) = writable(&start);
     for map in [anonymous(&start), of_file] {
         let mut expected = start.clone();
-        for shift in [1, 4095, 4097, (256 << 10) - 1, 256 << 10, (256 << 10) + 1, 700_000] {
+        for &shift in shifts {
             map.copy_within(shift.., 0).unwrap();
             expected.copy_within(shift.., 0);
             naive::assert_same(&map.to_vec(..).unwrap(), &expected);
             map.write_at(0, &start).unwrap();
-            map.copy_within(..LEN - shift, shift).unwrap();
+            map.copy_within(..len - shift, shift).unwrap();
             expected.copy_from_slice(&start);
-            expected.copy_within(..LEN - shift, shift);
+            expected.copy_within(..len - shift, shift);
             naive::assert_same(&map.to_vec(..).unwrap(), &expected);
         }
     }
+}
+
+#[test]
+fn copy_within_takes_much_at_once() {
+    assert_moves(1 << 20, &[1, 4095, 4097, (256 << 10) - 1, 256 << 10, (256 << 10) + 1, 700_000]);
+}
+
+#[test]
+fn copy_within_takes_more_than_the_cache_holds() {
+    assert_moves(17 << 20, &[61, (1 << 20) - 1, 1 << 20, (8 << 20) + 3]);
 }
 
 /// A file whose zeros may be taken for those behind its end.
