@@ -13,13 +13,14 @@ EXTENSION_SOURCES := Cargo.toml $(wildcard Cargo.lock) pyproject.toml \
 	$(shell find crates/faultless/src crates/faultless-py -name '*.rs' -o -name Cargo.toml)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench lint build dev clean
+.PHONY: help demo test bench lint build dev dist clean
 
 help:
 	@echo 'make demo    build the Python package and run examples/tour.py with it, beside the standard module'
 	@echo 'make test    run the whole test suite, Rust and Python'
 	@echo 'make bench   measure it beside its peers, in under ten minutes; the tables of the README are made of it'
 	@echo 'make lint    check formatting, lints, documentation and types'
+	@echo 'make dist    build what a release publishes into dist, and try it'
 	@echo 'make build   build the Python package into $(VENV)'
 	@echo 'make dev     install the tools for tests and lints into $(VENV)'
 	@echo 'make clean   remove everything that was built or installed'
@@ -40,12 +41,15 @@ bench: build
 lint:
 	@.ci/lint.sh
 
+dist:
+	@.ci/dist.sh
+
 build: $(VENV)/.extension
 
 dev: $(VENV)/.dev
 
 clean:
-	rm -rf $(VENV) target .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) target dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find python examples -name __pycache__ -prune -exec rm -rf {} +
 	rm -f python/faultless/_native*.so
 

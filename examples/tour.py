@@ -271,7 +271,8 @@ def interpreter_binary() -> Path:
 def write_library_sources(target: Path) -> int:
     """Concatenate the standard library's sources, over again if they are few; return how many."""
     library = Path(sysconfig.get_path("stdlib"))
-    sources = sorted(path for path in library.rglob("*.py") if "site-packages" not in path.parts)
+    # Some are links to what is not installed.
+    sources = sorted(p for p in library.rglob("*.py") if "site-packages" not in p.parts and p.is_file())
     used = set()
     with open(target, "wb") as text:
         for source in itertools.cycle(sources):

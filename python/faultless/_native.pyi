@@ -251,6 +251,8 @@ class mmap:
     def __buffer__(self, flags: int, /) -> memoryview: ...
     def __release_buffer__(self, buffer: memoryview, /) -> None: ...
 
+__version__: Final[str]
+
 @final
 class AppendLog:
     def __new__(

@@ -34,6 +34,7 @@ mod _native {
         forks::watch();
         singletons::find(module.py())?;
         constants::add(module)?;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("mmap", mmap::class(module.py())?)?;
         Ok(())
     }

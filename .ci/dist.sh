@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Builds into dist/ what a release publishes — the wheels, the source distribution and the crates — and tries each:
+# their metadata, their licences and known vulnerabilities, and the wheels where there is no Rust.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. .ci/lane.sh
+version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+lane 'the tools for a release'
+make --silent dev
+python3=$(.venv/bin/python -c 'import sys; print(sys._base_executable)')
+python=$PWD/.venv/bin/python
+"$python" -m pip --quiet --disable-pip-version-check install --group release
+export PATH=$PWD/.venv/bin:$PATH
+
+# Zig's linker takes the symbols of an old glibc, so that the wheels run wherever there is a glibc from 2.17 on.
+build_wheel() {
+    env -u CONDA_PREFIX VIRTUAL_ENV="$PWD/.venv" maturin build --quiet --release --locked --zig --out dist "$@"
+}
+
+lane 'wheels'
+rm -rf dist
+build_wheel
+# No interpreter of it is needed: maturin knows the layout of its objects.
+build_wheel --no-default-features --interpreter python3.14t
+maturin sdist --out dist
+ls -l dist
+twine check --strict dist/*
+tags=(cp311-abi3 cp314-cp314t)
+for tag in "${tags[@]}"; do
+    [ -e "dist/faultless-$version-$tag-manylinux2014_x86_64.manylinux_2_17_x86_64.whl" ] || {
+        echo "no wheel $tag of version $version" >&2
+        exit 1
+    }
+done
+"$python" - dist/*.whl <<'END'
+import sys
+import zipfile
+
+for wheel in sys.argv[1:]:
+    names = zipfile.ZipFile(wheel).namelist()
+    wanted = "faultless/py.typed", "faultless/_native.pyi", "/licenses/LICENSE-MIT", "/licenses/LICENSE-APACHE", "/sboms/"
+    if missing := [want for want in wanted if not any(want in name for name in names)]:
+        sys.exit(f"{wheel} lacks {missing}")
+END
+
+# try_out NAME WHAT: installs it into an environment of its own and runs the tour with it, from another folder. What is
+# not there is the source tree.
+try_out() {
+    "$python3" -m venv "$work/$1"
+    "$work/$1/bin/pip" --quiet --disable-pip-version-check install "$2"
+    (cd "$work" && "$work/$1/bin/python" -P "$tour" >"$work/$1.log") || {
+        cat "$work/$1.log"
+        exit 1
+    }
+    "$work/$1/bin/python" -c "import faultless; assert faultless.__version__ == '$version', faultless.__version__"
+}
+tour=$PWD/examples/tour.py
+dist=$PWD/dist
+
+lane 'the wheel in a clean environment, without Rust'
+# shellcheck disable=SC2123 # Only what the system has: no cargo.
+(PATH=/usr/bin:/bin && try_out wheel "$dist/faultless-$version-cp311-abi3-manylinux2014_x86_64.manylinux_2_17_x86_64.whl")
+# The same file for every interpreter of the machine.
+library=$(echo "$work"/wheel/lib/python3*/site-packages)
+.ci/interpreters.sh | while IFS=$'\t' read -r release executable; do
+    case $release in *t) continue ;; esac
+    PYTHONPATH=$library "$executable" -P "$tour" >"$work/tour.log" || {
+        cat "$work/tour.log"
+        exit 1
+    }
+    echo "the wheel on $release: the tour's answers are equal"
+done
+
+lane 'the source distribution, built as pip builds it'
+try_out sdist "$dist/faultless-$version.tar.gz"
+
+lane 'the crates'
+cargo publish --locked --dry-run --workspace --allow-dirty --target-dir target/dist
+cp target/dist/package/*-"$version".crate dist
+
+lane 'licences, sources and vulnerabilities'
+command -v cargo-deny >/dev/null || cargo install --quiet --locked cargo-deny
+cargo deny --all-features check licenses bans sources
+# What is installed with the wheel is the wheel alone; the tools are looked at too.
+"$python" -m pip_audit --skip-editable --progress-spinner off --local
+lane_end
