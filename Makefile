@@ -13,12 +13,13 @@ EXTENSION_SOURCES := Cargo.toml $(wildcard Cargo.lock) pyproject.toml \
 	$(shell find crates/faultless/src crates/faultless-py -name '*.rs' -o -name Cargo.toml)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench lint build dev dist clean
+.PHONY: help demo test bench docs lint build dev dist clean
 
 help:
 	@echo 'make demo    build the Python package and run examples/tour.py with it, beside the standard module'
 	@echo 'make test    run the whole test suite, Rust and Python'
-	@echo 'make bench   measure it beside its peers, in under ten minutes; the tables of the README are made of it'
+	@echo 'make bench   measure it beside its peers, in under ten minutes; the plots and tables of the pages are made of it'
+	@echo 'make docs    build the site of the documentation, target/site/index.html'
 	@echo 'make lint    check formatting, lints, documentation and types'
 	@echo 'make dist    build what a release publishes into dist, and try it'
 	@echo 'make build   build the Python package into $(VENV)'
@@ -37,6 +38,9 @@ bench: build
 	@$(BIN)/python bench/run --record
 	@bench/plot
 	@bench/table --readme
+
+docs: build $(VENV)/.docs
+	@.ci/docs.sh
 
 lint:
 	@.ci/lint.sh
@@ -77,6 +81,11 @@ $(VENV)/.build: $(VENV)/.python pyproject.toml
 $(VENV)/.dev: $(VENV)/.build
 	@echo '$(VENV): installing the tools for tests and lints'
 	@$(PIP) install --group dev
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.build
+	@echo '$(VENV): installing the tools for the documentation'
+	@$(PIP) install --group docs
 	@touch $@
 
 # The library stands in the source tree, where the stamp does not see that it is gone.
