@@ -13,11 +13,12 @@ use crate::mmap;
 /// Map `length` bytes of the file at `path`, from `offset` on.
 ///
 /// Modes are those of numpy.memmap, and one more:
-/// 'r'  read only;
-/// 'r+' read and write, in the file;
-/// 'w+' make the file, or empty it, with `offset + length` bytes;
-/// 'x+' the same, but FileExistsError if there is one already;
-/// 'c'  read and write, in memory only.
+///
+/// - 'r': read only;
+/// - 'r+': read and write, in the file;
+/// - 'w+': make the file, or empty it, with `offset + length` bytes;
+/// - 'x+': the same, but FileExistsError if there is one already;
+/// - 'c': read and write, in memory only.
 ///
 /// Lengths and offsets are in bytes. Any offset will do, and without a length all
 /// that the file has is mapped; an empty file gives an empty map. `reserve` sets

@@ -11,9 +11,9 @@ use crate::mmap;
 
 /// Map memory that other processes find by its name.
 ///
-/// create=True   make it; FileExistsError if there is memory of that name;
-/// create=False  find it; FileNotFoundError if there is none;
-/// create=None   find it, or else make it.
+/// - create=True: make it; FileExistsError if there is memory of that name;
+/// - create=False: find it; FileNotFoundError if there is none;
+/// - create=None: find it, or else make it.
 ///
 /// New memory has `length` bytes, all zero. Of memory that is there, the first
 /// `length` bytes are mapped, or all of it if `length` is 0. It stays until its name
