@@ -6,8 +6,8 @@ cd "$(dirname "$0")/.."
 # In a folder of its own: the site has the library, and not what else was documented.
 RUSTDOCFLAGS='-D warnings' cargo doc --quiet --locked --no-deps -p faultless --all-features --target-dir target/rustdoc
 rm -rf target/site
-# Without colours for CI's log; the theme's notice about the future of mkdocs is nothing that a reader here can act on.
-NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs --quiet build --strict
+# Not --quiet, with which mkdocs does not count its warnings. The variable turns off a notice that its theme prints.
+NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 
 # Reading the site fetches nothing from anywhere else.
 if grep --recursive --include='*.html' --include='*.css' --exclude-dir=rust --ignore-case --line-number --extended-regexp \

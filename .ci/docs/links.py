@@ -2,7 +2,7 @@
 
 A link from `docs/` to a file of the repository (`../SECURITY.md`, `../bench/record/…/small.svg`) works where the
 repository is read. Here Markdown becomes a page below `repository/`, and any other file is copied there. A link to what
-does not exist stays as it is, and strict mode fails on it.
+does not exist stays as it is, and strict mode fails on it; one to a folder without a README is left out.
 """
 
 import posixpath
@@ -18,6 +18,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).resolve().parents[2]
 RUSTDOC = ROOT / "target" / "rustdoc" / "doc"
 HERE, THERE = "docs", "repository"
+FOLDER = re.compile(r"\[([^\]]+)\]\(([^)#:\s]+)\)")
 LINK = re.compile(r"(\]\(|\]:\s+|(?:src|href)=\")(?!#|[a-z]+:)([^)#\s\"]+)")
 
 
@@ -81,4 +82,8 @@ def on_page_markdown(markdown: str, page: Page, **kwargs: Any) -> str:
             return match[0]
         return match[1] + posixpath.relpath(place(path), posixpath.dirname(page.file.src_uri))
 
-    return LINK.sub(moved, markdown)
+    def without_folder(match: re.Match[str]) -> str:
+        path = target(source, match[2])
+        return match[1] if path and (ROOT / path).is_dir() else match[0]
+
+    return LINK.sub(moved, FOLDER.sub(without_folder, markdown))

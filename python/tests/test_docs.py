@@ -5,6 +5,7 @@ where the block before it ended: both are one script, in that folder. A block of
 except for the commands in `NOT_RUN`. Rust's blocks are run by `cargo test --doc`, wherever `lib.rs` includes the page.
 """
 
+import mmap
 import os
 import re
 import subprocess
@@ -12,6 +13,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+import faultless
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
@@ -94,6 +97,18 @@ def test_rust_is_run_by_cargo_test() -> None:
 def test_every_language_is_one_that_runs_or_is_data() -> None:
     languages = {name for page in PAGES for _, name, _ in BLOCK.findall(page.read_text(encoding="utf-8"))}
     assert languages <= {"python", "rust", "sh", "toml", "text"}
+
+
+def test_migrating_tells_of_every_name_of_the_standard_class() -> None:
+    page = (ROOT / "docs" / "migrating" / "mmap.md").read_text(encoding="utf-8")
+    standard = {name for name in dir(mmap.mmap) if not name.startswith("_")}
+    assert standard <= set(re.findall(r"^\| `(\w+)", page, re.MULTILINE))
+
+
+def test_reference_has_every_name() -> None:
+    page = (ROOT / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"^::: faultless\.(\w+)", page, re.MULTILINE))
+    assert set(faultless.__all__) <= shown
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=[path.stem for path in EXAMPLES])
