@@ -2,7 +2,9 @@
 
 A block of Python runs as a script in an empty folder of its own. `<!-- goes on -->` before a block says that it goes on
 where the block before it ended: both are one script, in that folder. A block of `sh` is run by bash in such a folder,
-except for the commands in `NOT_RUN`. Rust's blocks are run by `cargo test --doc`, wherever `lib.rs` includes the page.
+except for the commands in `NOT_RUN`. Of a block of `console` each line after `$` is run so, one after the other in the
+same folder, and what it prints must be what stands below it, where a line `...` is any number of lines. Rust's blocks
+are run by `cargo test --doc`, wherever `lib.rs` includes the page.
 """
 
 import mmap
@@ -50,15 +52,19 @@ def names(some: list[tuple[Path, str]]) -> list[str]:
 # The page about failing pages is among the fault tests.
 PYTHON = [(page, text) for page, text in blocks("python") if page.name != "faults.md"]
 SHELL = blocks("sh")
+CONSOLE = blocks("console")
 COMMANDS = [(page, line.partition("#")[0].split()) for page, text in SHELL for line in text.splitlines() if line]
 
 
-def run(command: list[str | Path], folder: Path) -> None:
+def environment() -> dict[str, str]:
+    """One in which the programs of these pages are found."""
     paths = [Path(sys.executable).parent, ROOT / "target" / "release", ROOT / "target" / "debug"]
-    path = os.pathsep.join([*map(str, paths), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path}
+    return {**os.environ, "PATH": os.pathsep.join([*map(str, paths), os.environ["PATH"]])}
+
+
+def run(command: list[str | Path], folder: Path) -> None:
     done = subprocess.run(
-        command, cwd=folder, capture_output=True, encoding="utf-8", check=False, env=environment, timeout=300
+        command, cwd=folder, capture_output=True, encoding="utf-8", check=False, env=environment(), timeout=300
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stderr + done.stdout
 
@@ -74,6 +80,24 @@ def test_python_runs(number: int, tmp_path: Path) -> None:
 def test_shell_runs(number: int, tmp_path: Path) -> None:
     lines = [line for line in SHELL[number][1].splitlines() if line.split(" ")[0] not in NOT_RUN]
     run(["bash", "-euo", "pipefail", "-c", "\n".join(lines)], tmp_path)
+
+
+@pytest.mark.parametrize("number", range(len(CONSOLE)), ids=names(CONSOLE))
+def test_console_prints_what_it_says(number: int, tmp_path: Path) -> None:
+    for step in re.split(r"^\$ ", CONSOLE[number][1], flags=re.MULTILINE)[1:]:
+        command, _, expected = step.partition("\n")
+        done = subprocess.run(
+            ["bash", "-uo", "pipefail", "-c", command],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            check=False,
+            env=environment(),
+            timeout=300,
+        )
+        lines = ["(?:.*\n)*" if line == "..." else re.escape(line) + "\n" for line in expected.splitlines()]
+        assert re.fullmatch("".join(lines), done.stdout), f"{command}\n{done.stdout}"
 
 
 @pytest.mark.parametrize("target", sorted({words[1] for _, words in COMMANDS if words[0] == "make"}))
@@ -96,7 +120,7 @@ def test_rust_is_run_by_cargo_test() -> None:
 
 def test_every_language_is_one_that_runs_or_is_data() -> None:
     languages = {name for page in PAGES for _, name, _ in BLOCK.findall(page.read_text(encoding="utf-8"))}
-    assert languages <= {"python", "rust", "sh", "toml", "text"}
+    assert languages <= {"console", "python", "rust", "sh", "toml", "text"}
 
 
 def test_migrating_tells_of_every_name_of_the_standard_class() -> None:
