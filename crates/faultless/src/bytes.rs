@@ -599,9 +599,9 @@ impl Map {
                 self.guard.read(self, OPERATION, part, epoch, &mut || source.touch())
             })?;
             if streamed {
-                source.stream_to(&target)
+                source.stream_to(&target);
             } else {
-                source.move_to(&target)
+                source.move_to(&target);
             }
             self.guard.wrote(self, OPERATION, to, epoch)
         })
