@@ -294,7 +294,7 @@ impl Tail {
         let map = &self.part.map;
         let found = self.find_end()?;
         let end = (found.1 - self.part.base) as usize;
-        map.flush_range(..end + WORD, Flush::SYNC)?;
+        map.flush_range(..end + WORD, Flush::SYNC.durable())?;
         // Opening need not look at what comes before this again.
         let (checkpoint, end) = (map.atomic::<u64>(CHECKPOINT)?, end as u64);
         loop {
