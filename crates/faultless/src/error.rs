@@ -36,6 +36,9 @@ pub enum ErrorKind {
     /// A file is not what it should be: not a log, or a damaged one. The message
     /// says what was found and where; nothing was changed.
     Corrupt,
+    /// Under a path there is another file than the one
+    /// [expected](crate::MapOptions::expect_file).
+    Replaced,
     /// What was asked to do something has been closed.
     Closed,
     /// This system, or this kind of map, cannot do it.
@@ -216,7 +219,7 @@ impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match error.kind() {
             ErrorKind::Fault => io::ErrorKind::Other,
-            ErrorKind::Corrupt => io::ErrorKind::InvalidData,
+            ErrorKind::Corrupt | ErrorKind::Replaced => io::ErrorKind::InvalidData,
             ErrorKind::OutOfRange
             | ErrorKind::InvalidInput
             | ErrorKind::NoFile

@@ -58,6 +58,7 @@ mod error;
 mod fault;
 mod grow;
 mod guard;
+mod identity;
 #[cfg(all(feature = "log", target_has_atomic = "64"))]
 mod log;
 mod map;
@@ -85,6 +86,7 @@ pub use cursor::Cursor;
 pub use error::{Error, ErrorKind, Result};
 pub use fault::{Fault, FaultReason, set_guard};
 pub use guard::ensure_guard;
+pub use identity::FileIdentity;
 #[cfg(all(feature = "log", target_has_atomic = "64"))]
 pub use log::{AppendLog, AppendLogOptions, LogReader, Record};
 pub use map::{Flush, Map, allocation_granularity, page_size};

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::identity::FileIdentity;
 use crate::map::{Fallback, Layout, Map};
 use crate::os::{self, BorrowedFile, Mapping};
 use crate::range::Placement;
@@ -156,6 +157,7 @@ pub struct MapOptions {
     pub(crate) name: Option<(String, Create)>,
     pub(crate) reserve: Option<usize>,
     extend: bool,
+    pub(crate) expected: Option<FileIdentity>,
     #[cfg(windows)]
     tag_name: Option<String>,
 }
@@ -193,6 +195,7 @@ impl MapOptions {
             name: None,
             reserve: None,
             extend: false,
+            expected: None,
             #[cfg(windows)]
             tag_name: None,
         }
@@ -422,8 +425,9 @@ impl MapOptions {
     /// [`Access::Write`] needs it, and maps it.
     ///
     /// # Errors
-    /// Those of opening the file ([`ErrorKind::Os`](crate::ErrorKind::Os)), and
-    /// those of [`map`](Self::map).
+    /// Those of opening the file ([`ErrorKind::Os`](crate::ErrorKind::Os)), those of
+    /// [`map`](Self::map), and [`Replaced`](crate::ErrorKind::Replaced) for another
+    /// file than the one [expected](Self::expect_file).
     ///
     /// ```
     /// let map = faultless::MapOptions::new().len(4).open(std::env::current_exe()?)?;
@@ -437,7 +441,10 @@ impl MapOptions {
             .write(self.access == Access::Write)
             .open(path)
             .map_err(|error| Error::os("open", "cannot open the file", error))
-            .and_then(|file| self.map_owned(file))
+            .and_then(|file| {
+                self.expected.map_or(Ok(()), |expected| expected.check(&file))?;
+                self.map_owned(file)
+            })
             .map_err(|error| error.with_path(Some(path)))?;
         Ok(map.with_path(Arc::from(path)))
     }

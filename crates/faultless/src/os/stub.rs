@@ -195,7 +195,6 @@ pub(crate) fn lock_file(_file: &File) -> io::Result<()> {
 #[cfg(feature = "log")]
 pub(crate) fn unlock_file(_file: &File) {}
 
-#[cfg(feature = "log")]
 pub(crate) fn file_id(_file: &File) -> io::Result<(u64, u64)> {
     unsupported()
 }

@@ -410,7 +410,6 @@ pub(crate) fn unlock_file(file: &File) {
 }
 
 /// Two numbers that no two files have at the same time.
-#[cfg(feature = "log")]
 pub(crate) fn file_id(file: &File) -> io::Result<(u64, u64)> {
     use windows_sys::Win32::Storage::FileSystem::{
         BY_HANDLE_FILE_INFORMATION, GetFileInformationByHandle,
