@@ -46,7 +46,7 @@ mod _native {
     #[pymodule_export]
     use crate::mmap::{Atomic, LineIndex, Match, Residency};
     #[pymodule_export]
-    use crate::open::open;
+    use crate::open::{_reopen, open};
     #[pymodule_export]
     use crate::shared::{shared, unlink_shared};
 }

@@ -1,8 +1,8 @@
 //! `faultless.open`: a file mapped by its path.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use faultless::{Access, ErrorKind, MapOptions};
+use faultless::{Access, ErrorKind, FileIdentity, Map, MapOptions};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -71,14 +71,47 @@ pub(crate) fn open<'py>(
             return Err(PyValueError::new_err(message));
         }
     };
-    let map = opened.map_err(|error| match (error.kind(), error.raw_os_error()) {
-        (ErrorKind::Os, Some(errno)) => errors::os_with_path(py, errno, &path),
-        _ => errors::raise(py, &error),
-    })?;
     let access = match mode {
         "r" => ACCESS_READ,
         "c" => ACCESS_COPY,
         _ => ACCESS_WRITE,
     };
-    Ok(mmap::wrap(py, map, access)?)
+    opened_map(py, &path, opened, access)
+}
+
+/// The object for a map of a file that was opened by its path.
+fn opened_map<'py>(
+    py: Python<'py>,
+    path: &Path,
+    opened: faultless::Result<Map>,
+    access: i32,
+) -> PyResult<Bound<'py, PyAny>> {
+    let map = opened.map_err(|error| match (error.kind(), error.raw_os_error()) {
+        (ErrorKind::Os, Some(errno)) => errors::os_with_path(py, errno, path),
+        _ => errors::raise(py, &error),
+    })?;
+    let path = std::path::absolute(path).ok().map(PathBuf::into_boxed_path);
+    Ok(mmap::wrap(py, map, access, path)?)
+}
+
+/// Map what a pickled map was of. `file` is its number and when it was made, in
+/// nanoseconds since 1970, or None.
+#[pyfunction]
+pub(crate) fn _reopen(
+    py: Python<'_>,
+    path: PathBuf,
+    access: i32,
+    offset: u64,
+    length: usize,
+    file: (u64, Option<u64>),
+) -> PyResult<Bound<'_, PyAny>> {
+    let how = match access {
+        ACCESS_READ => Access::Read,
+        ACCESS_WRITE => Access::Write,
+        _ => return Err(PyValueError::new_err(format!("access {access} cannot be pickled"))),
+    };
+    let mut options = MapOptions::new();
+    options.access(how).offset(offset).len(length).expect_file(FileIdentity::new(file.0, file.1));
+    let opened = py.detach(|| options.open(&path));
+    opened_map(py, &path, opened, access)
 }

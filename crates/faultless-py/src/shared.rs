@@ -40,7 +40,7 @@ pub(crate) fn shared<'py>(
         },
     );
     let map = py.detach(|| options.map_anonymous()).map_err(|error| raise(py, &error, name))?;
-    Ok(mmap::wrap(py, map, ACCESS_WRITE)?)
+    Ok(mmap::wrap(py, map, ACCESS_WRITE, None)?)
 }
 
 /// Take a name of shared memory away.

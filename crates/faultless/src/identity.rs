@@ -101,14 +101,14 @@ impl FileIdentity {
         if self.may_be(found) {
             return Ok(());
         }
-        let message = format!("the file was replaced: it is {found}, and {self} was expected");
+        let message = format!("the file was replaced: it is {found}, not {self}");
         Err(Error::new(ErrorKind::Replaced, "open", message))
     }
 }
 
 impl fmt::Display for FileIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "number {} of its file system", self.number)?;
+        write!(f, "number {}", self.number)?;
         match self.born.map(Duration::from_nanos) {
             Some(born) => {
                 let (seconds, parts) = (born.as_secs(), born.subsec_nanos() / 100);

@@ -36,7 +36,7 @@ fn another_file_is_refused() {
     assert_eq!(error.kind(), ErrorKind::Replaced);
     assert_eq!(error.path(), Some(&*path));
     let found = Map::open(&path).unwrap().file_identity().unwrap();
-    assert!(error.to_string().contains(&format!("it is {found}, and {file} was expected")));
+    assert!(error.to_string().contains(&format!("it is {found}, not {file}")));
     // Without the expectation it is as good as any.
     assert_eq!(Map::open(&path).unwrap().len(), 10);
 }
@@ -70,8 +70,8 @@ fn times_are_compared_where_both_are_known() {
     assert!(!FileIdentity::new(7, at).may_be(FileIdentity::new(7, later)));
     assert!(!FileIdentity::new(7, at).may_be(FileIdentity::new(8, at)));
     let shown = FileIdentity::new(7, at).to_string();
-    assert_eq!(shown, "number 7 of its file system, made 1700000000.1234567 s after 1970");
-    assert_eq!(FileIdentity::new(7, None).to_string(), "number 7 of its file system");
+    assert_eq!(shown, "number 7, made 1700000000.1234567 s after 1970");
+    assert_eq!(FileIdentity::new(7, None).to_string(), "number 7");
 }
 
 #[test]

@@ -315,6 +315,27 @@ pub(super) fn methods() -> Vec<ffi::PyMethodDef> {
             Where the lines in start:end are: a LineIndex, made with all processor cores."
         ),
         method!(
+            "array",
+            on,
+            by_reference::array,
+            SELF_KEYWORDS,
+            c"array($self, /, dtype='u1', shape=None, offset=0)\n--\n\n\
+            A NumPy array of the map's memory, which cannot be closed or resized while it\n\
+            lives.\n\n\
+            Without a shape, or with a -1 in it, it has all from `offset`, in bytes, on;\n\
+            ValueError if that is no whole number of items. An array of a read-only map is\n\
+            read-only. ImportError if NumPy is not installed."
+        ),
+        method!(
+            "__reduce__",
+            on,
+            by_reference::reduce,
+            NOARGS,
+            c"__reduce__($self, /)\n--\n\n\
+            For pickle: the path, offset, length, access and identity of the file, not its\n\
+            bytes."
+        ),
+        method!(
             "protect",
             on,
             pages::protect,

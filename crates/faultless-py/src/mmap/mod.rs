@@ -8,6 +8,7 @@
 #![allow(unsafe_code)]
 
 mod atomic;
+mod by_reference;
 mod extras;
 mod file;
 mod grow;
@@ -23,6 +24,7 @@ mod text;
 
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::offset_of;
+use std::path::Path;
 use std::ptr;
 
 use pyo3::ffi;
@@ -491,12 +493,20 @@ unsafe fn allocate(py: Python<'_>, class: *mut ffi::PyTypeObject, mmap: Mmap) ->
     }
 }
 
-/// An object for a map that was made without the constructor.
-pub(crate) fn wrap(py: Python<'_>, map: faultless::Map, access: i32) -> Returned<'_> {
+/// An object for a map that was made without the constructor, and by which
+/// absolute path its file was opened.
+pub(crate) fn wrap(
+    py: Python<'_>,
+    map: faultless::Map,
+    access: i32,
+    path: Option<Box<Path>>,
+) -> Returned<'_> {
     let class = class(py)?.as_ptr().cast();
     let offset = map.file_offset();
+    let mut mmap = Mmap::new(map, access, true, offset);
+    mmap.path = path;
     // SAFETY: it is the class itself.
-    unsafe { allocate(py, class, Mmap::new(map, access, true, offset)) }
+    unsafe { allocate(py, class, mmap) }
 }
 
 /// An object refers to its class and to nothing else.

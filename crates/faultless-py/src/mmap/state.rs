@@ -9,6 +9,7 @@
 
 use std::cell::UnsafeCell;
 use std::mem::ManuallyDrop;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering::*};
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ pub(crate) struct Mmap {
     pub(crate) tracked: bool,
     /// Offset in the file as it was asked for, in bytes.
     pub(crate) offset: u64,
+    /// The absolute path that the file was opened by, if it was.
+    pub(crate) path: Option<Box<Path>>,
 }
 
 // SAFETY: the map is only changed by who has it alone.
@@ -97,6 +100,7 @@ impl Mmap {
             access,
             tracked,
             offset,
+            path: None,
         }
     }
 
