@@ -111,7 +111,11 @@ REFUSED = [
     ({"offset": 12289}, IndexError, "offset 12289 is past the end of the map of 12288 bytes"),
     ({"offset": 1 << 70}, IndexError, f"offset {1 << 70} is past the end of the map of 12288 bytes"),
     ({"shape": 12288, "offset": 1}, ValueError, "shape (12288,) takes 12288 bytes: from offset 1 on there are 12287"),
-    ({"shape": (1 << 62, 4)}, ValueError, f"shape ({1 << 62}, 4) takes {1 << 64} bytes: from offset 0 on there are 12288"),
+    (
+        {"shape": (1 << 62, 4)},
+        ValueError,
+        f"shape ({1 << 62}, 4) takes {1 << 64} bytes: from offset 0 on there are 12288",
+    ),
     ({"shape": (-1, -1)}, ValueError, "a shape has lengths from 0 on, and at most one -1, unlike (-1, -1)"),
     ({"shape": (3, -2)}, ValueError, "a shape has lengths from 0 on, and at most one -1, unlike (3, -2)"),
     ({"dtype": object}, TypeError, "items of dtype('O') refer to objects of this process, which no map can have"),
