@@ -149,7 +149,7 @@ def test_none_is_as_good_as_minus_1_and_memmap_refuses_the_same(path: Path) -> N
     path.write_bytes(DATA[:1003])
     with pytest.raises(ValueError, match="multiple"):
         numpy.memmap(path, "<u4", "r")
-    with faultless.open(path) as m, pytest.raises(ValueError, match="the 1003 bytes .* no multiple of 4"):
+    with faultless.open(path) as m, pytest.raises(ValueError, match=r"the 1003 bytes .* no multiple of 4"):
         m.array("<u4")
 
 

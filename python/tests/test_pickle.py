@@ -246,8 +246,6 @@ def work(m, number):
 PROGRAM = """
 import os
 import pickle
-import sys
-from pathlib import Path
 
 import faultless
 from work import work
@@ -289,7 +287,8 @@ POOLS = {
         from distributed.protocol import serialize
         header, frames = serialize(m)
         assert sum(map(len, frames)) + len(pickle.dumps(header)) < 1024
-        with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+        options = dict(n_workers=1, threads_per_worker=1, dashboard_address=None)
+        with LocalCluster(**options) as cluster, Client(cluster) as client:
             futures = [client.submit(work, m, number, pure=False) for number in range(4)]
             check(client.gather(futures))
 """,
