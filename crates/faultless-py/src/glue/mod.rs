@@ -77,6 +77,17 @@ impl Output for Bound<'_, PyAny> {
     }
 }
 
+/// The next item of an iterator; null without an exception is its end.
+impl Output for Option<Bound<'_, PyAny>> {
+    type Raw = *mut ffi::PyObject;
+    const RAISED: Self::Raw = ptr::null_mut();
+
+    #[inline(always)]
+    fn into_raw(self) -> Self::Raw {
+        self.map_or(ptr::null_mut(), Bound::into_ptr)
+    }
+}
+
 impl Output for () {
     type Raw = c_int;
     const RAISED: c_int = -1;
@@ -177,6 +188,13 @@ pub(crate) unsafe fn borrowed<'a, 'py>(
 pub(crate) unsafe fn bytes_from(py: Python<'_>, from: *const u8, len: usize) -> Returned<'_> {
     // SAFETY: copies the bytes.
     unsafe { owned(py, ffi::PyBytes_FromStringAndSize(from.cast(), len as ffi::Py_ssize_t)) }
+}
+
+/// A copy of bytes as a bytes object.
+#[inline(always)]
+pub(crate) fn bytes_of<'py>(py: Python<'py>, bytes: &[u8]) -> Returned<'py> {
+    // SAFETY: the bytes are there.
+    unsafe { bytes_from(py, bytes.as_ptr(), bytes.len()) }
 }
 
 /// A new bytes object of `len` bytes, which `fill` sets. What `fill` did not set

@@ -301,7 +301,7 @@ pub(super) fn methods() -> Vec<ffi::PyMethodDef> {
         method!(
             "lines",
             on,
-            text::lines,
+            lines::lines,
             SELF_KEYWORDS,
             c"lines($self, /, start=0, end=None, *, keepends=False, progress=None)\n--\n\n\
             An iterator over the lines in start:end, which end with b'\\n'."

@@ -12,6 +12,7 @@ mod by_reference;
 mod extras;
 mod file;
 mod grow;
+mod lines;
 mod methods;
 mod new;
 mod pages;

@@ -26,7 +26,7 @@ use crate::glue::{self, Outcome, Raised};
 pub(crate) const LONG: usize = 64 << 10;
 
 /// Whether threads run at the same time while attached.
-const PARALLEL: bool = cfg!(Py_GIL_DISABLED);
+pub(super) const PARALLEL: bool = cfg!(Py_GIL_DISABLED);
 
 /// `users`: somebody has the map alone.
 const ALONE: usize = usize::MAX;

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use faultless::{ErrorKind, FindAll, FindAny, FindRegex, LineBlocks, LineIndexer, Map, PartSearch};
+use faultless::{ErrorKind, FindAll, FindAny, FindRegex, LineIndexer, Map, PartSearch};
 use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -18,7 +18,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::extras::Owner;
 use super::regex::Match;
-use super::state::{LONG, Mmap};
+use super::state::Mmap;
 use crate::errors;
 use crate::glue::{self, Arg, Args, Buffer, Named, Outcome, Returned};
 
@@ -68,36 +68,6 @@ where
 
     fn done(&self) -> usize {
         self.search.searched()
-    }
-}
-
-struct Splitting {
-    blocks: LineBlocks,
-    block: Vec<u8>,
-    keepends: bool,
-}
-
-impl Steps for Splitting {
-    fn step(&mut self, map: &Map) -> faultless::Result<bool> {
-        self.blocks.read_block(map, &mut self.block)
-    }
-
-    fn take<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let lines = LineBlocks::split(&self.block).map(|line| {
-            let shown = if self.keepends { line } else { line.strip_suffix(b"\n").unwrap_or(line) };
-            PyBytes::new(py, shown)
-        });
-        let list = PyList::new(py, lines.collect::<Vec<_>>());
-        self.block.clear();
-        list
-    }
-
-    fn next(&self) -> usize {
-        LONG
-    }
-
-    fn done(&self) -> usize {
-        self.blocks.read()
     }
 }
 
@@ -178,7 +148,7 @@ impl Parts {
 
 /// The range that `start` and `end` mean, as slices have it, and the callable for
 /// progress.
-fn range_and_progress(
+pub(super) fn range_and_progress(
     py: Python<'_>,
     mmap: &Mmap,
     [start, end, progress]: [Option<Arg<'_, '_>>; 3],
@@ -296,21 +266,6 @@ pub(super) fn finditer<'py>(
         Ok(Bound::new(py, Match::new(found, names.clone()))?.into_any())
     });
     chain(py, this, (range, progress), steps)
-}
-
-pub(super) fn lines<'py>(
-    mmap: &Mmap,
-    this: &Arg<'_, 'py>,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
-) -> Returned<'py> {
-    let py = args.py;
-    let [start, end, keepends, progress] =
-        named.bind(args, ["start", "end", "keepends", "progress"], 2)?;
-    let keepends = keepends.map_or(Ok(false), |arg| arg.is_truthy())?;
-    let (range, progress) = range_and_progress(py, mmap, [start, end, progress])?;
-    let blocks = LineBlocks::new(range.clone());
-    chain(py, this, (range, progress), Splitting { blocks, block: Vec::new(), keepends })
 }
 
 pub(super) fn line_index<'py>(
