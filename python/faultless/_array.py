@@ -40,7 +40,7 @@ def array(
         raise
 
 
-def _fit(kind: Any, shape: SupportsIndex | Iterable[SupportsIndex] | None, start: int, end: int) -> tuple[int, ...]:
+def _fit(kind: Any, shape: Any, start: int, end: int) -> tuple[int, ...]:
     """The shape, checked against the bytes from start to end; -1 becomes a number, and None is (-1,)."""
     if kind.itemsize == 0:
         raise ValueError(f"items of {kind!r} have no bytes: the dtype needs a length")

@@ -104,6 +104,7 @@ pub use text::{FindRegex, RegexMatch};
 /// The examples of the README and of the pages are tests, too.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../../../docs/arrays.md")]
 #[doc = include_str!("../../../docs/atomics.md")]
 #[doc = include_str!("../../../docs/concepts/durability.md")]
 #[doc = include_str!("../../../docs/faults.md")]
