@@ -25,6 +25,7 @@ use crate::os;
 /// let file = Map::open(&path)?.file_identity()?;
 /// // Perhaps in another process:
 /// let map = MapOptions::new().expect_file(file).open(&path)?;
+/// assert_eq!(map.len(), 10);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -53,6 +53,17 @@ macro_rules! each {
     };
 }
 
+/// Changes the number by one of its methods, and returns what it was.
+macro_rules! fetch {
+    ($self:ident, $py:ident, $value:ident, $method:ident) => {
+        each!($self.kind, N => {
+            let value = N::bits($value)?;
+            let old = $self.change($py, |map| map.atomic::<N>($self.offset)?.$method(value))?;
+            Ok(old.into_pyobject($py)?.into_any())
+        })
+    };
+}
+
 /// A number whose bits an integer stands for, with or without a sign.
 trait Bits: Sized {
     fn bits(arg: &Bound<'_, PyAny>) -> PyResult<Self>;
@@ -138,11 +149,7 @@ impl Atomic {
         py: Python<'py>,
         value: &Bound<'_, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        each!(self.kind, N => {
-            let value = N::bits(value)?;
-            let old = self.change(py, |map| map.atomic::<N>(self.offset)?.fetch_add(value))?;
-            Ok(old.into_pyobject(py)?.into_any())
-        })
+        fetch!(self, py, value, fetch_add)
     }
 
     /// Clear the bits that the value has not, and return what the number was.
@@ -152,11 +159,7 @@ impl Atomic {
         py: Python<'py>,
         value: &Bound<'_, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        each!(self.kind, N => {
-            let value = N::bits(value)?;
-            let old = self.change(py, |map| map.atomic::<N>(self.offset)?.fetch_and(value))?;
-            Ok(old.into_pyobject(py)?.into_any())
-        })
+        fetch!(self, py, value, fetch_and)
     }
 
     /// Set the bits that the value has, and return what the number was.
@@ -166,11 +169,7 @@ impl Atomic {
         py: Python<'py>,
         value: &Bound<'_, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        each!(self.kind, N => {
-            let value = N::bits(value)?;
-            let old = self.change(py, |map| map.atomic::<N>(self.offset)?.fetch_or(value))?;
-            Ok(old.into_pyobject(py)?.into_any())
-        })
+        fetch!(self, py, value, fetch_or)
     }
 
     /// Set the number to `new` if it is `expected`: (whether it was, what it was).
