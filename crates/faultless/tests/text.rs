@@ -161,7 +161,7 @@ mod any {
 #[cfg(feature = "regex")]
 mod expressions {
     use super::*;
-    use faultless::FindRegex;
+    use faultless::{FindRegex, MapOptions};
 
     /// Bounded, within lines, and neither; with look-around, empty matches and
     /// groups.
@@ -253,5 +253,25 @@ mod expressions {
             .map(|found| found.unwrap().range())
             .collect();
         assert_eq!(found, [0..(20 << 20) + 1, (20 << 20) + 2..text.len()]);
+    }
+
+    #[test]
+    fn matches_far_apart_come_in_parts_whatever_the_expression() {
+        const APART: usize = 1 << 20;
+        let map = MapOptions::new().len(30 * APART).map_anonymous().unwrap();
+        for nth in 0..30 {
+            map.write_at(nth * APART, b"BEGIN\nEND").unwrap();
+        }
+        let mut search = FindRegex::new("(?s)BEGIN.*?END", 0..map.len()).unwrap();
+        let (mut found, mut parts) = (Vec::new(), 0);
+        while search.search_part(&map, &mut found).unwrap() {
+            parts += 1;
+            assert!(search.searched() <= parts * (9 << 20), "{} bytes", search.searched());
+        }
+        assert!(parts >= 3, "{parts} parts");
+        assert_eq!(found.len(), 30);
+        for (nth, found) in found.iter().enumerate() {
+            assert_eq!(found.range(), nth * APART..nth * APART + 9);
+        }
     }
 }

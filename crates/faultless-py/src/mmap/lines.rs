@@ -211,12 +211,8 @@ unsafe extern "C" fn traverse(
 unsafe extern "C" fn deallocate(object: *mut ffi::PyObject) {
     // SAFETY: Python calls it once, when nobody else has the object.
     unsafe {
-        let class = ffi::Py_TYPE(object);
         ffi::PyObject_GC_UnTrack(object.cast());
         ptr::drop_in_place(&raw mut (*object.cast::<LinesObject>()).lines);
-        let free = ffi::PyType_GetSlot(class, ffi::Py_tp_free);
-        let free = std::mem::transmute::<*mut c_void, ffi::freefunc>(free);
-        free(object.cast());
-        ffi::Py_DECREF(class.cast());
+        give_back(object);
     }
 }

@@ -525,7 +525,6 @@ unsafe extern "C" fn deallocate(object: *mut ffi::PyObject) {
     // SAFETY: Python calls it once, when nobody else has the object. What the
     // class holds is moved out before the memory is given back.
     unsafe {
-        let class = ffi::Py_TYPE(object);
         let memory = object.cast::<Object>();
         ffi::PyObject_GC_UnTrack(object.cast());
         if !(*memory).weak_references.is_null() {
@@ -536,6 +535,18 @@ unsafe extern "C" fn deallocate(object: *mut ffi::PyObject) {
             state::dispose(py, mmap);
             Ok(())
         });
+        give_back(object);
+    }
+}
+
+/// Gives the memory of an object of a heap type back, and its hold on the type.
+///
+/// # Safety
+/// Nobody else may have the object, and what it held must be gone.
+unsafe fn give_back(object: *mut ffi::PyObject) {
+    // SAFETY: the caller's promise; every type has the slot.
+    unsafe {
+        let class = ffi::Py_TYPE(object);
         let free = ffi::PyType_GetSlot(class, ffi::Py_tp_free);
         let free = std::mem::transmute::<*mut c_void, ffi::freefunc>(free);
         free(object.cast());

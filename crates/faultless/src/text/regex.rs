@@ -90,8 +90,9 @@ impl RegexMatch {
 /// ends with it.
 ///
 /// An expression that matches no more than so many bytes, or no newline, is
-/// searched for in parts; any other in all of the range at once, before the first
-/// result comes.
+/// searched for in parts. Any other is searched for from one match to the next,
+/// however far that is, because every byte up to the end of the range may decide
+/// about it; a part has then all matches that begin in 8 MiB.
 ///
 /// ```
 /// use faultless::{FindRegex, MapOptions};
@@ -184,7 +185,13 @@ impl FindRegex {
             }
         }
         let (mut found, mut at, mut last) = (Vec::new(), places.start, last);
-        while at < places.end && at <= bytes.len() && found.len() < MOST {
+        let mut enough = false;
+        while at < places.end && at <= bytes.len() {
+            enough = found.len() == MOST
+                || self.parts == Parts::Whole && at - places.start >= super::LARGEST;
+            if enough {
+                break;
+            }
             let Some(groups) = self.regex.captures_at(bytes, at) else { break };
             let Some(whole) = groups.get(0).filter(|whole| whole.start() < places.end) else {
                 break;
@@ -205,7 +212,7 @@ impl FindRegex {
                 groups: groups.iter().map(|group| group.map(place)).collect(),
             });
         }
-        let next = if found.len() == MOST { at } else { places.end.max(at.min(bytes.len() + 1)) };
+        let next = if enough { at } else { places.end.max(at.min(bytes.len() + 1)) };
         (found, next)
     }
 }
