@@ -96,6 +96,7 @@ fn opened_map<'py>(
 
 /// Map what a pickled map was of. `file` is its number and when it was made, in
 /// nanoseconds since 1970, or None.
+#[expect(clippy::needless_pass_by_value, reason = "Python's arguments")]
 #[pyfunction]
 pub(crate) fn _reopen(
     py: Python<'_>,

@@ -1,5 +1,5 @@
-//! The map's bytes in other hands without a copy: as a NumPy array, and as a
-//! pickle that only says where they are.
+//! The map's bytes in other hands without a copy: as a `NumPy` array, and as
+//! a pickle that only says where they are.
 #![deny(unsafe_code)]
 
 use pyo3::exceptions::PyTypeError;
