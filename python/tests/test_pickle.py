@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -145,7 +146,7 @@ def test_another_file_in_its_place(path: Path) -> None:
 
 def test_a_removed_file_whose_number_is_taken_again(path: Path) -> None:
     with faultless.open(path) as m:
-        _, (*_, (number, born)) = m.__reduce__()
+        _, (*_, (number, born)) = m.__reduce_ex__(4)
         pickled = pickle.dumps(m)
     path.unlink()
     # Longer than a tick of the clock that the times of files are taken from.
@@ -175,24 +176,34 @@ COPIES: dict[str, Callable[[mmap.mmap], object]] = {
 
 
 @pytest.mark.parametrize("by", COPIES)
-def test_what_cannot_be_found_again_is_refused(path: Path, by: str) -> None:
-    nameless = r"cannot pickle 'mmap.mmap' object: it was not opened by a path; faultless\.open\(\) .*"
-    private = r"cannot pickle 'mmap.mmap' object: what is written to a copy-on-write map is nowhere else; .*"
+def test_what_has_no_path_is_refused_as_the_standard_does(path: Path, by: str, raises: Callable[..., Any]) -> None:
     name = f"faultless-test-{os.getpid()}-pickle"
     with open(path, "r+b") as file:
         maps = [
-            (mmap.mmap(-1, 100), nameless),
-            (mmap.mmap(file.fileno(), 0), nameless),
-            (faultless.shared(name, 100, create=True), nameless),
-            (faultless.open(path, "c"), private),
+            mmap.mmap(-1, 100),
+            mmap.mmap(file.fileno(), 0),
+            faultless.shared(name, 100, create=True),
         ]
     faultless.unlink_shared(name)
-    for m, why in maps:
-        with pytest.raises(TypeError, match=why):
+    for m in maps:
+        with m, raises(TypeError, "cannot pickle 'mmap.mmap' object") as caught:
             COPIES[by](m)
-        m.close()
-        with pytest.raises(ValueError, match="closed"):
-            COPIES[by](m)
+        assert "faultless.open(path)" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("by", COPIES)
+def test_what_would_lose_its_changes_is_refused(path: Path, by: str) -> None:
+    why = r"cannot pickle 'mmap.mmap' object: what is written to a copy-on-write map is nowhere else; .*"
+    with faultless.open(path, "c") as m, pytest.raises(TypeError, match=why):
+        COPIES[by](m)
+
+
+@pytest.mark.parametrize("by", COPIES)
+def test_a_closed_map(path: Path, by: str) -> None:
+    m = faultless.open(path)
+    m.close()
+    with pytest.raises(ValueError, match="closed"):
+        COPIES[by](m)
 
 
 @pytest.mark.parametrize("by", [copy.copy, copy.deepcopy])

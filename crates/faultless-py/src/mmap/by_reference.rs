@@ -32,20 +32,35 @@ pub(super) fn array<'py>(
     Ok(ARRAY.import(py, "faultless._array", "array")?.call((&**this,), Some(&given))?)
 }
 
-pub(super) fn reduce<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
-    let map = mmap.enter(py)?;
-    let refuse = |why| {
-        let message = format!("cannot pickle 'mmap.mmap' object: {why}");
-        Err(PyTypeError::new_err(message).into())
-    };
-    if mmap.access == ACCESS_COPY {
-        return refuse(
-            "what is written to a copy-on-write map is nowhere else; copy it with bytes(), or open with 'r'",
-        );
-    }
+/// For pickle and copy. What was not opened by a path is refused as the standard
+/// refuses every map, and so are objects of subclasses, unless they have a way of
+/// their own; a note says what to do.
+pub(super) fn reduce_ex<'py>(
+    mmap: &Mmap,
+    this: &Arg<'_, 'py>,
+    args: &Args<'_, 'py>,
+) -> Returned<'py> {
+    const NOTE: &str = "It was not opened by a path. faultless.open(path) makes maps that are pickled \
+        as a reference to their file.";
+    let py = args.py;
+    args.count(1, 1)?;
     let Some(path) = &mmap.path else {
-        return refuse("it was not opened by a path; faultless.open() makes maps that can be");
+        let object = py.get_type::<PyAny>();
+        return Ok(object.call_method1("__reduce_ex__", (&**this, args.get(0))).inspect_err(
+            |error| {
+                if error.is_instance_of::<PyTypeError>(py) {
+                    // Without it, the error is what it is.
+                    let _ = error.value(py).call_method1("add_note", (NOTE,));
+                }
+            },
+        )?);
     };
+    let map = mmap.enter(py)?;
+    if mmap.access == ACCESS_COPY {
+        let message = "cannot pickle 'mmap.mmap' object: what is written to a copy-on-write map \
+            is nowhere else; copy it with bytes(), or open the file with 'r'";
+        return Err(PyTypeError::new_err(message).into());
+    }
     let file = map.file_identity().map_err(errors::raised)?;
     let writable = mmap.access != ACCESS_READ && map.is_writable();
     let access = if writable { ACCESS_WRITE } else { ACCESS_READ };

@@ -327,11 +327,11 @@ pub(super) fn methods() -> Vec<ffi::PyMethodDef> {
             read-only. ImportError if NumPy is not installed."
         ),
         method!(
-            "__reduce__",
+            "__reduce_ex__",
             on,
-            by_reference::reduce,
-            NOARGS,
-            c"__reduce__($self, /)\n--\n\n\
+            by_reference::reduce_ex,
+            SELF_FASTCALL,
+            c"__reduce_ex__($self, protocol, /)\n--\n\n\
             For pickle: the path, offset, length, access and identity of the file, not its\n\
             bytes."
         ),
