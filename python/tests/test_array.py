@@ -4,6 +4,7 @@ import gc
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 import faultless
 from faultless import mmap
 
+# Other tests fork this process, which is not to have threads then that BLAS started.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 numpy = pytest.importorskip("numpy", reason="NumPy is not installed")
 
 DATA = os.urandom(4096) * 3
@@ -233,43 +236,68 @@ with faultless.open(sys.argv[1]) as m:
     subprocess.run([sys.executable, "-c", program, path], check=True)
 
 
-def test_arrow(path: Path) -> None:
-    arrow = pytest.importorskip("pyarrow", reason="PyArrow is not installed")
-    with faultless.open(path, "r+") as m:
-        buffer = arrow.py_buffer(m)
-        numbers = arrow.Array.from_buffers(arrow.uint32(), len(DATA) // 4, [None, buffer])
-        assert (buffer.size, buffer.is_mutable) == (len(DATA), True)
-        m[:4] = b"\1\0\0\0"
-        assert numbers[0].as_py() == 1
-        with pytest.raises(BufferError):
-            m.close()
+# In processes of their own: these libraries start threads that never end.
+LIBRARIES = {
+    "pyarrow": """
+import pyarrow
+
+with faultless.open("data", "r+") as m:
+    buffer = pyarrow.py_buffer(m)
+    numbers = pyarrow.Array.from_buffers(pyarrow.uint32(), len(m) // 4, [None, buffer])
+    assert (buffer.size, buffer.is_mutable) == (len(m), True)
+    m[:4] = b"\\1\\0\\0\\0"
+    assert numbers[0].as_py() == 1
+    try:
+        m.close()
+        raise AssertionError("closed under a buffer")
+    except BufferError:
         del buffer, numbers
 
+table = pyarrow.table({"number": range(1000), "word": [str(n) for n in range(1000)]})
+with pyarrow.OSFile("table", "wb") as file, pyarrow.ipc.new_file(file, table.schema) as writer:
+    writer.write_table(table)
+with faultless.open("table") as m:
+    before = pyarrow.total_allocated_bytes()
+    read = pyarrow.ipc.open_file(pyarrow.py_buffer(m)).read_all()
+    # Its columns are the map's memory.
+    assert pyarrow.total_allocated_bytes() == before
+    assert read == table
+    del read
+""",
+    "polars": """
+import polars
 
-def test_arrow_table_in_a_map(tmp_path: Path) -> None:
-    arrow = pytest.importorskip("pyarrow", reason="PyArrow is not installed")
-    table = arrow.table({"number": range(1000), "word": [str(n) for n in range(1000)]})
-    path = tmp_path / "table.arrow"
-    with arrow.OSFile(str(path), "wb") as file, arrow.ipc.new_file(file, table.schema) as writer:
-        writer.write_table(table)
-    with faultless.open(path) as m:
-        before = arrow.total_allocated_bytes()
-        read = arrow.ipc.open_file(arrow.py_buffer(m)).read_all()
-        # Its columns are the map's memory.
-        assert arrow.total_allocated_bytes() == before
-        assert read == table
-        del read
+frame = polars.DataFrame({"number": range(1000), "word": [str(n) for n in range(1000)]})
+frame.write_ipc("frame")
+with faultless.open("frame") as m:
+    assert polars.read_ipc(m).equals(frame)
+    m.seek(0)
+    assert polars.Series(m.array("<u4", 100)).to_list() == m.array("<u4", 100).tolist()
+frame.write_csv("frame")
+with faultless.open("frame") as m:
+    assert polars.read_csv(m).equals(frame.cast({"word": polars.Int64}))
+""",
+    "torch": """
+import torch
+
+with faultless.open("data", "r+") as m:
+    for make in (lambda: torch.from_numpy(m.array("<i4")), lambda: torch.frombuffer(memoryview(m), dtype=torch.int32)):
+        tensor = make()
+        tensor[0] = 7
+        assert m[:4] == b"\\7\\0\\0\\0"
+        try:
+            m.close()
+            raise AssertionError("closed under a tensor")
+        except BufferError:
+            del tensor
+""",
+}
 
 
-def test_polars(tmp_path: Path) -> None:
-    polars = pytest.importorskip("polars", reason="polars is not installed")
-    frame = polars.DataFrame({"number": range(1000), "word": [str(n) for n in range(1000)]})
-    path = tmp_path / "frame"
-    frame.write_ipc(path)
-    with faultless.open(path) as m:
-        assert polars.read_ipc(m).equals(frame)
-        m.seek(0)
-        assert polars.Series(m.array("<u4", 100)).to_list() == m.array("<u4", 100).tolist()
-    frame.write_csv(path)
-    with faultless.open(path) as m:
-        assert polars.read_csv(m).equals(frame.cast({"word": polars.Int64}))
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_in_the_hands_of_another_library(library: str, path: Path) -> None:
+    if find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
+    program = "import faultless\n" + LIBRARIES[library]
+    done = subprocess.run([sys.executable, "-c", program], cwd=path.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
