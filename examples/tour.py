@@ -261,11 +261,16 @@ def compare(step: Step, files: Files) -> tuple[str, float, float, bool]:
 
 
 def interpreter_binary() -> Path:
-    """The file with the interpreter's code: the executable, or the library that it is linked to."""
+    """The file with the interpreter's code: the executable, or the library that it is linked to.
+
+    Where a script starts the interpreter, it is a module of the standard library that is compiled.
+    """
     library = Path(sysconfig.get_config_var("LIBDIR") or "", sysconfig.get_config_var("INSTSONAME"))
     if sysconfig.get_config_var("Py_ENABLE_SHARED") and library.is_file():
         return library
-    return Path(sys.executable).resolve()
+    executable = Path(sys.executable).resolve()
+    with open(executable, "rb") as file:
+        return executable if file.read(2) != b"#!" else Path(standard.__file__)
 
 
 def write_library_sources(target: Path) -> int:
