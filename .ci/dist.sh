@@ -67,11 +67,13 @@ lane 'the wheel in a clean environment, without Rust'
 library=$(echo "$work"/wheel/lib/python3*/site-packages)
 .ci/interpreters.sh | while IFS=$'\t' read -r release executable; do
     case $release in *t) continue ;; esac
-    PYTHONPATH=$library "$executable" -P "$tour" >"$work/tour.log" || {
-        cat "$work/tour.log"
-        exit 1
-    }
-    echo "the wheel on $release: the tour's answers are equal"
+    PYTHONPATH=$library "$executable" -P -c '
+from faultless import mmap
+m = mmap.mmap(-1, 8192)
+m[:5] = b"hello"
+assert m.find(b"lo") == 3 and m.read_byte() == ord("h") and "faultless" in mmap.__file__
+'
+    echo "the wheel works on $release"
 done
 
 lane 'the source distribution, built as pip builds it'

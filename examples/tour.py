@@ -261,16 +261,11 @@ def compare(step: Step, files: Files) -> tuple[str, float, float, bool]:
 
 
 def interpreter_binary() -> Path:
-    """The file with the interpreter's code: the executable, or the library that it is linked to.
-
-    Where a script starts the interpreter, it is a module of the standard library that is compiled.
-    """
+    """The file with the interpreter's code: the executable, or the library that it is linked to."""
     library = Path(sysconfig.get_config_var("LIBDIR") or "", sysconfig.get_config_var("INSTSONAME"))
     if sysconfig.get_config_var("Py_ENABLE_SHARED") and library.is_file():
         return library
-    executable = Path(sys.executable).resolve()
-    with open(executable, "rb") as file:
-        return executable if file.read(2) != b"#!" else Path(standard.__file__)
+    return Path(sys.executable).resolve()
 
 
 def write_library_sources(target: Path) -> int:
