@@ -13,7 +13,7 @@ cross_cargo() {
 # cross_test TARGET: the unit tests and all of crates/faultless/tests. Linker, flags and runner for the target are in the
 # variables that cargo reads them from.
 cross_test() {
-    cross_cargo test --target "$1" -Zbuild-std=std,panic_unwind,test -p faultless --lib --tests --no-fail-fast
+    cross_cargo test --target "$1" -Zbuild-std=std,panic_unwind,test -p faultless --all-features --lib --tests --no-fail-fast
 }
 
 # cross_emulated PROCESSOR: `cross_test` under qemu, less what cannot run there.

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 check() {
     local package=$1
     shift
-    cross_cargo check -Zbuild-std=std,panic_abort -p "$package" --lib "${@/#/--target=}"
+    cross_cargo check -Zbuild-std=std,panic_abort -p "$package" --all-features --lib "${@/#/--target=}"
 }
 
 check faultless aarch64-apple-darwin x86_64-unknown-freebsd aarch64-linux-android wasm32-unknown-unknown

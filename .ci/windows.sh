@@ -70,6 +70,6 @@ lane 'types and lints for MSVC'
 for package in faultless faultless-py; do
     # Warnings are errors, in this workspace's code alone.
     RUSTC_WORKSPACE_WRAPPER=/usr/bin/clippy-driver cross_cargo check -Zbuild-std=std,panic_abort \
-        --target x86_64-pc-windows-msvc -p $package --lib
+        --target x86_64-pc-windows-msvc -p $package --all-features --lib
 done
 lane_end

@@ -1,6 +1,7 @@
 """faultless.open() in its five modes."""
 
 import errno
+import mmap as standard_mmap
 import os
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 import faultless
 import faultless.mmap
 
-PAGE = os.sysconf("SC_PAGESIZE")
+PAGE = standard_mmap.PAGESIZE
 DATA = b"0123456789"
 READ_ONLY = (TypeError, "mmap can't modify a readonly memory map.")
 MODES = ["r", "r+", "w+", "c", "x+"]

@@ -1,4 +1,4 @@
-//! The guard across `fork`.
+//! The guard, growing maps and atomic numbers across `fork`, which Windows has not.
 #![allow(clippy::unwrap_used)]
 #![cfg(unix)]
 
@@ -6,7 +6,7 @@ mod fault_support;
 
 use fault_support::child::{fork, in_child};
 use fault_support::{PatternFile, assert_truncated, page, pattern_of, raw_get};
-use faultless::{Access, Advice, Map};
+use faultless::{Access, Advice, Map, MapOptions};
 
 /// The exit code of a child that saw what it should.
 const FINE: i32 = 7;
@@ -112,4 +112,81 @@ fn a_map_that_the_child_does_not_inherit_is_not_the_childs() {
         assert_fine(fork(|| fine_if(raw_get(&map, 0) == 0)));
         assert_truncated(map.get(0), 0);
     });
+}
+
+#[test]
+fn a_child_process_trims_no_file() {
+    in_child(|| {
+        let file = PatternFile::new(0);
+        let mut map =
+            MapOptions::new().access(Access::Write).reserve(16 << 20).open(&file.path).unwrap();
+        map.append(b"one").unwrap();
+        let ahead = file.bytes().len();
+        let mut map = Some(map);
+        let status = fork(|| {
+            drop(map.take());
+            0
+        });
+        assert_eq!(status, 0);
+        assert_eq!(file.bytes().len(), ahead);
+        let mut map = map.unwrap();
+        map.append(b"two").unwrap();
+        drop(map);
+        assert_eq!(file.bytes(), b"onetwo");
+    });
+}
+
+/// The parent and its forked children share numbers in memory that belongs to
+/// no file, and in a file.
+#[test]
+fn processes_add_up_and_wake_each_other() {
+    const EACH: u32 = 20_000;
+    in_child(|| {
+        let file = PatternFile::pages(1);
+        for map in [
+            file.map(Access::Write),
+            MapOptions::new().shared(true).len(page()).map_anonymous().unwrap(),
+        ] {
+            map.fill(.., 0).unwrap();
+            let children = [1, 2].map(|nth| {
+                // SAFETY: the child only makes system calls and touches the map.
+                let child = unsafe { libc::fork() };
+                if child == 0 {
+                    let done = work(&map, nth, EACH);
+                    // SAFETY: ends the child.
+                    unsafe { libc::_exit(i32::from(done.is_err())) };
+                }
+                child
+            });
+            work(&map, 0, EACH).unwrap();
+            for child in children {
+                let mut status = 0;
+                // SAFETY: waits for a child of this process.
+                assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+                assert_eq!(status, 0);
+            }
+            assert_eq!(map.load_ne::<u64>(8).unwrap(), u64::from(3 * EACH));
+            assert_eq!(map.load_ne::<u32>(0).unwrap(), 3 * EACH);
+        }
+    });
+}
+
+/// Three processes count to `3 * each` in turns.
+fn work(map: &Map, nth: u32, each: u32) -> faultless::Result<()> {
+    let (turn, sum) = (map.atomic::<u32>(0)?, map.atomic::<u64>(8)?);
+    for _ in 0..each {
+        sum.fetch_add(1)?;
+    }
+    loop {
+        let now = turn.load()?;
+        if now == 3 * each {
+            return Ok(());
+        }
+        if now % 3 == nth {
+            turn.store(now + 1)?;
+            turn.wake(usize::MAX)?;
+        } else {
+            turn.wait(now, None)?;
+        }
+    }
 }

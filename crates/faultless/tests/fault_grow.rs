@@ -1,15 +1,12 @@
 //! Maps that grow in place, while others use their memory and their file.
 #![allow(clippy::unwrap_used)]
-#![cfg(unix)]
 
 mod fault_support;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use fault_support::child::{fork, in_child};
-#[cfg(target_os = "linux")]
-use fault_support::disks::{mount, mount_point};
+use fault_support::child::in_child;
 use fault_support::{
     PatternFile, Stop, assert_truncated, assert_truncated_in, fault_of, page, pattern_of, raw_get,
     raw_set,
@@ -172,62 +169,5 @@ fn raw_memory_survives_growing_and_shrinking() {
         let _ = map.to_vec(..);
         assert_eq!(map.to_vec(..page()).unwrap().len(), page());
         assert_eq!(map.fault(), None);
-    });
-}
-
-#[test]
-fn a_child_process_trims_nothing() {
-    in_child(|| {
-        let file = PatternFile::new(0);
-        let mut map = growing(&file, 16 * MIB);
-        map.append(b"one").unwrap();
-        let ahead = file.bytes().len();
-        let mut map = Some(map);
-        let status = fork(|| {
-            drop(map.take());
-            0
-        });
-        assert_eq!(status, 0);
-        assert_eq!(file.bytes().len(), ahead);
-        let mut map = map.unwrap();
-        map.append(b"two").unwrap();
-        drop(map);
-        assert_eq!(file.bytes(), b"onetwo");
-    });
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_full_disk_is_an_error_and_changes_nothing() {
-    in_child(|| {
-        let folder = mount_point();
-        mount("small", &folder, c"tmpfs", "size=1m").unwrap();
-        let file = PatternFile::at(folder.join("file"), 4 * page());
-        let mut map = growing(&file, 64 * MIB);
-        let error = map.grow(4 * MIB).unwrap_err();
-        assert_eq!(error.raw_os_error(), Some(libc::ENOSPC), "{error}");
-        assert_eq!(map.to_vec(..).unwrap(), pattern_of(0..file.len));
-        assert_eq!(file.bytes().len(), file.len);
-
-        // What fits is appended, though there is no room for more ahead of it.
-        let error = loop {
-            match map.append(&[5; 512]) {
-                Ok(_) => {}
-                Err(error) => break error,
-            }
-        };
-        assert_eq!(error.raw_os_error(), Some(libc::ENOSPC), "{error}");
-        let len = map.len();
-        assert!((MIB * 3 / 4..=MIB).contains(&len), "{len} bytes fitted");
-        let mut expected = pattern_of(0..file.len);
-        expected.resize(len, 5);
-        assert_eq!(map.to_vec(..).unwrap(), expected);
-        assert_eq!(map.fault(), None);
-        map.resize(len / 2).unwrap();
-        map.append(&[6; 512]).unwrap();
-        drop(map);
-        expected.truncate(len / 2);
-        expected.extend([6; 512]);
-        assert_eq!(file.bytes(), expected);
     });
 }

@@ -1,14 +1,12 @@
 //! Searches on several threads while pages fail: the error of the search on one.
 #![allow(clippy::unwrap_used)]
-#![cfg(unix)]
 
 mod fault_support;
 
-use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fault_support::child::in_child;
-use fault_support::{PatternFile, assert_truncated, fault_of, page};
+use fault_support::{PatternFile, assert_truncated, fault_of, files, page};
 use faultless::{Access, FaultReason, Map, Result};
 
 const LEN: usize = 8 << 20;
@@ -29,8 +27,8 @@ fn file() -> PatternFile {
 
 fn restore(file: &PatternFile) {
     file.regrow();
-    file.file.write_all_at(NEEDLE, FIRST as u64).unwrap();
-    file.file.write_all_at(NEEDLE, LAST as u64).unwrap();
+    files::write_all_at(&file.file, NEEDLE, FIRST as u64);
+    files::write_all_at(&file.file, NEEDLE, LAST as u64);
 }
 
 /// Each search, as one number.
@@ -99,6 +97,10 @@ fn a_match_before_what_is_lost() {
 
 /// Another thread cuts the file and writes it anew all the time.
 #[test]
+#[cfg_attr(
+    windows,
+    ignore = "a cut and a regrowth in one operation go unseen; Windows allows none"
+)]
 fn cut_during_the_search() {
     in_child(|| {
         let file = file();

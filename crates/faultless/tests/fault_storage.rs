@@ -1,5 +1,5 @@
 //! Faults that are not truncations: full file systems, input/output errors, and
-//! pools of huge pages.
+//! pools of huge pages, on file systems that Linux lets a test make.
 #![allow(clippy::unwrap_used)]
 #![cfg(target_os = "linux")]
 
@@ -342,5 +342,62 @@ fn files_of_huge_pages() {
         assert!(areas() <= before + 20);
         drop(map);
         file.set_len(0).unwrap();
+    });
+}
+
+#[test]
+fn atomic_numbers_on_a_disk_that_fails() {
+    in_child(|| {
+        let bad = FailingFile::mount(&mount_point(), 16 * page())
+            .unwrap_or_else(|error| skip(&format!("no FUSE: {error}")));
+        bad.make_bad(|page| page == 5);
+        let map = Map::open(&bad.path).unwrap();
+        let operations: [fn(&Map, usize) -> faultless::Result<()>; 3] = [
+            |map, at| map.atomic::<u64>(at)?.load().map(drop),
+            |map, at| map.atomic::<u32>(at)?.wait(0, None).map(drop),
+            |map, at| map.atomic::<i32>(at)?.wake(1).map(drop),
+        ];
+        for operation in operations {
+            let fault = fault_of(operation(&map, 5 * page() + 8));
+            assert!((5 * page()..=5 * page() + 8).contains(&fault.offset), "{fault}");
+            assert_reason(fault, FaultReason::Io);
+            operation(&map, 6 * page()).unwrap();
+        }
+    });
+}
+
+#[test]
+fn growing_on_a_full_disk_is_an_error_and_changes_nothing() {
+    in_child(|| {
+        let folder = mount_point();
+        mount("small", &folder, c"tmpfs", "size=1m").unwrap();
+        let file = PatternFile::at(folder.join("file"), 4 * page());
+        let mut map =
+            MapOptions::new().access(Access::Write).reserve(64 * MIB).open(&file.path).unwrap();
+        let error = map.grow(4 * MIB).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENOSPC), "{error}");
+        assert_eq!(map.to_vec(..).unwrap(), pattern_of(0..file.len));
+        assert_eq!(file.bytes().len(), file.len);
+
+        // What fits is appended, though there is no room for more ahead of it.
+        let error = loop {
+            match map.append(&[5; 512]) {
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.raw_os_error(), Some(libc::ENOSPC), "{error}");
+        let len = map.len();
+        assert!((MIB * 3 / 4..=MIB).contains(&len), "{len} bytes fitted");
+        let mut expected = pattern_of(0..file.len);
+        expected.resize(len, 5);
+        assert_eq!(map.to_vec(..).unwrap(), expected);
+        assert_eq!(map.fault(), None);
+        map.resize(len / 2).unwrap();
+        map.append(&[6; 512]).unwrap();
+        drop(map);
+        expected.truncate(len / 2);
+        expected.extend([6; 512]);
+        assert_eq!(file.bytes(), expected);
     });
 }

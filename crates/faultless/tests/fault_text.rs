@@ -1,7 +1,6 @@
 //! Searches with many results over a file that was cut short: what comes before
 //! the end is found, then the error.
 #![allow(clippy::unwrap_used)]
-#![cfg(unix)]
 
 mod fault_support;
 

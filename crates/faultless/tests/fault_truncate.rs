@@ -181,6 +181,24 @@ fn results_that_do_not_depend_on_the_lost_bytes() {
     });
 }
 
+#[test]
+fn many_threads_fail_at_once() {
+    in_child(|| {
+        let file = PatternFile::pages(16);
+        let map = file.map(Access::Read);
+        for _ in 0..200 {
+            file.cut(page());
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| assert_truncated_in(map.to_vec(..), page(), map.len()));
+                }
+            });
+            file.regrow();
+            assert_eq!(map.to_vec(..).unwrap(), pattern_of(0..file.len));
+        }
+    });
+}
+
 /// Another thread cuts the file and writes it anew all the time.
 fn cut_during(cuts: &[usize], lead: usize) {
     let (mut worked, mut failed) = (0, 0);

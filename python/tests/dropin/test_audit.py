@@ -1,11 +1,11 @@
 """The audit event of the constructor."""
 
-import os
+import mmap as standard_mmap
 import sys
 
 import pytest
 
-PAGE = os.sysconf("SC_PAGESIZE")
+PAGE = standard_mmap.PAGESIZE
 
 
 class Hook:

@@ -1,12 +1,12 @@
 """The constructor: forms of the call, conversion of the arguments, the order of the checks, the audit event."""
 
 import errno
-import os
+import mmap as standard_mmap
 import sys
 
 import pytest
 
-PAGE = os.sysconf("SC_PAGESIZE")
+PAGE = standard_mmap.PAGESIZE
 NEGATIVE_LENGTH = (OverflowError, "memory mapped length must be positive")
 NEGATIVE_OFFSET = (OverflowError, "memory mapped offset must be positive")
 BOTH = (ValueError, "mmap can't specify both access and flags, prot.")

@@ -1,12 +1,13 @@
 """Mapping files, devices and descriptors: sizes, offsets, protections, tracked descriptors."""
 
 import errno
+import mmap as standard_mmap
 import os
 import sys
 
 import pytest
 
-PAGE = os.sysconf("SC_PAGESIZE")
+PAGE = standard_mmap.PAGESIZE
 EMPTY = (ValueError, "cannot mmap an empty file")
 OFFSET_TOO_LARGE = (ValueError, "mmap offset is greater than file size")
 LENGTH_TOO_LARGE = (ValueError, "mmap length is greater than file size")

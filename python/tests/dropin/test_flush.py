@@ -1,12 +1,12 @@
 """flush() and madvise(): ranges, flags, what they refuse."""
 
 import errno
-import os
+import mmap as standard_mmap
 import sys
 
 import pytest
 
-PAGE = os.sysconf("SC_PAGESIZE")
+PAGE = standard_mmap.PAGESIZE
 SIZE = 3 * PAGE
 OUT_OF_RANGE = (ValueError, "flush values out of range")
 SSIZE = (OverflowError, "Python int too large to convert to C ssize_t")

@@ -1,11 +1,11 @@
 """Maps larger than 4 GiB: positions, indexes and ranges that do not fit in 32 bits."""
 
-import os
+import mmap as standard_mmap
 import sys
 
 import pytest
 
-PAGE = os.sysconf("SC_PAGESIZE")
+PAGE = standard_mmap.PAGESIZE
 GIB = 1 << 30
 SIZE = 5 * GIB
 # Below and above the limits of signed and unsigned 32 bits, and at both ends.

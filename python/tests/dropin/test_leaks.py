@@ -1,12 +1,13 @@
 """Many maps, one after the other: memory and descriptors stay where they are."""
 
 import gc
+import mmap as standard_mmap
 import os
 import weakref
 
 import pytest
 
-PAGE = os.sysconf("SC_PAGESIZE")
+PAGE = standard_mmap.PAGESIZE
 ALLOWED = 4 << 20
 WARM_UP = 5_000
 

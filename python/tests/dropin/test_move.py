@@ -1,13 +1,13 @@
 """move(), size() and set_name()."""
 
-import os
+import mmap as standard_mmap
 import random
 import sys
 
 import pytest
 
 DATA = b"0123456789"
-PAGE = os.sysconf("SC_PAGESIZE")
+PAGE = standard_mmap.PAGESIZE
 OUT_OF_RANGE = (ValueError, "source, destination, or count out of range")
 SSIZE = (OverflowError, "Python int too large to convert to C ssize_t")
 READ_ONLY = (TypeError, "mmap can't modify a readonly memory map.")

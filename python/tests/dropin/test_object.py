@@ -2,14 +2,14 @@
 
 import copy
 import gc
-import os
+import mmap as standard_mmap
 import pickle
 import sys
 import weakref
 
 import pytest
 
-PAGE = os.sysconf("SC_PAGESIZE")
+PAGE = standard_mmap.PAGESIZE
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 """Arguments whose conversion closes or resizes the map: the error of the state found afterwards, never a crash."""
 
+import mmap as standard_mmap
 import operator
-import os
 import sys
 
 import pytest
 
-PAGE = os.sysconf("SC_PAGESIZE")
+PAGE = standard_mmap.PAGESIZE
 DATA = b"a" * PAGE + b"b" * PAGE
 CLOSED = (ValueError, "mmap closed or invalid")
 OUT_OF_RANGE = (IndexError, "mmap index out of range")

@@ -1,12 +1,13 @@
 """resize(): files, anonymous memory, refusals and the order of the checks."""
 
 import errno
+import mmap as standard_mmap
 import os
 import sys
 
 import pytest
 
-PAGE = os.sysconf("SC_PAGESIZE")
+PAGE = standard_mmap.PAGESIZE
 EXPORTED = (BufferError, "mmap can't resize with extant buffers exported.")
 UNTRACKED = (ValueError, "mmap can't resize with trackfd=False.")
 NOT_WRITABLE = (TypeError, "mmap can't resize a readonly or copy-on-write memory map.")

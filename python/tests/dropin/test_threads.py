@@ -1,12 +1,13 @@
 """Threads that use one map: no torn call, no crash, and the errors of a closed or shorter map."""
 
+import mmap as standard_mmap
 import os
 import sys
 import threading
 
 import pytest
 
-PAGE = os.sysconf("SC_PAGESIZE")
+PAGE = standard_mmap.PAGESIZE
 ROUNDS = 300
 
 

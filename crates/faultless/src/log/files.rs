@@ -262,8 +262,9 @@ pub(super) fn all(path: &Path) -> Result<Vec<(u64, PathBuf)>> {
 pub(super) fn sync(path: &Path, bases: std::ops::Range<u64>) -> Result<()> {
     'again: loop {
         for (base, path) in all(path)?.into_iter().filter(|(base, _)| bases.contains(base)) {
-            // Its name may be another file's by now, or nobody's.
-            let mut file = match File::open(&path) {
+            // Its name may be another file's by now, or nobody's. Windows writes back
+            // only through a handle that may write.
+            let mut file = match File::options().read(true).write(cfg!(windows)).open(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue 'again,
                 file => file.map_err(failed("cannot open the log", &path))?,
             };

@@ -24,7 +24,7 @@ pub(crate) fn set_len(file: &File, _path: &Path, len: usize) {
 }
 
 /// Gives a file a length. Windows cuts no file that is mapped; under Wine, the
-/// system below does.
+/// system below does, and is asked itself.
 #[cfg(windows)]
 pub(crate) fn set_len(file: &File, path: &Path, len: usize) {
     use windows_sys::Win32::Foundation::ERROR_USER_MAPPED_FILE;
@@ -33,15 +33,61 @@ pub(crate) fn set_len(file: &File, path: &Path, len: usize) {
         Err(error) if error.raw_os_error() == Some(ERROR_USER_MAPPED_FILE as i32) => {}
         result => return result.unwrap(),
     }
-    let mut cutter = std::process::Command::new(r"\\?\unix\usr\bin\truncate");
-    cutter.current_dir(path.parent().unwrap()).arg("--size").arg(len.to_string());
-    if cutter.arg(path.file_name().unwrap()).status().is_err() {
-        super::child::skip("Windows cuts no file that is mapped");
+    let Some(path) = wine::path_below(path) else {
+        super::child::skip("Windows cuts no file that is mapped")
+    };
+    wine::truncate(&path, len).unwrap();
+    assert_eq!(file.metadata().unwrap().len(), len as u64);
+}
+
+#[cfg(windows)]
+mod wine {
+    use std::arch::asm;
+    use std::ffi::{CStr, CString, c_char};
+    use std::io;
+    use std::os::windows::ffi::OsStrExt;
+    use std::path::Path;
+
+    use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleW, GetProcAddress};
+    use windows_sys::w;
+
+    /// The file's name in the system below Wine; `None` on Windows.
+    pub(super) fn path_below(path: &Path) -> Option<CString> {
+        let name: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
+        // SAFETY: the library stays loaded, and only Wine has this function, which
+        // takes a string and returns one that nobody gives back.
+        unsafe {
+            let library = GetModuleHandleW(w!("kernel32.dll"));
+            let found = GetProcAddress(library, c"wine_get_unix_file_name".as_ptr().cast())?;
+            let function = std::mem::transmute::<
+                unsafe extern "system" fn() -> isize,
+                unsafe extern "C" fn(*const u16) -> *const c_char,
+            >(found);
+            let below = function(name.as_ptr());
+            (!below.is_null()).then(|| CStr::from_ptr(below).to_owned())
+        }
     }
-    // Programs of the system below are not waited for.
-    let started = std::time::Instant::now();
-    while file.metadata().unwrap().len() != len as u64 {
-        assert!(started.elapsed().as_secs() < 60, "{} was not cut", path.display());
-        std::thread::yield_now();
+
+    /// Linux's truncate(2).
+    pub(super) fn truncate(path: &CStr, len: usize) -> io::Result<()> {
+        const TRUNCATE: isize = 76;
+        let mut result = TRUNCATE;
+        // SAFETY: there is a Linux below, for x86-64 as this program; it reads the
+        // string, and changes a file.
+        unsafe {
+            asm!(
+                "syscall",
+                inlateout("rax") result,
+                in("rdi") path.as_ptr(),
+                in("rsi") len,
+                lateout("rcx") _,
+                lateout("r11") _,
+                options(nostack),
+            );
+        }
+        match result {
+            0 => Ok(()),
+            error => Err(io::Error::other(format!("error {} of Linux", -error))),
+        }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod areas;
 pub(crate) mod child;
 #[cfg(unix)]
 pub(crate) mod disks;
+pub(crate) mod failures;
 pub(crate) mod files;
 #[cfg(unix)]
 pub(crate) mod fuse;

@@ -2,14 +2,11 @@
 
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::OnceLock;
 
 pub(crate) type Action = unsafe extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void);
 
 pub(crate) const SIGBUS: i32 = libc::SIGBUS;
-
-/// How often [`count_and_chain`] ran.
-pub(crate) static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 struct Saved(std::cell::UnsafeCell<MaybeUninit<libc::sigaction>>);
 
@@ -54,23 +51,28 @@ pub(crate) fn restore(action: &libc::sigaction) {
     unsafe { assert_eq!(libc::sigaction(SIGBUS, action, ptr::null_mut()), 0) };
 }
 
-/// Stands before the present handler of SIGBUS and counts its signals.
-pub(crate) fn count_signals() {
+static NOTE: OnceLock<fn()> = OnceLock::new();
+
+/// Stands before the present handler of SIGBUS, and calls `note` with each signal.
+pub(crate) fn stand_before(note: fn()) {
+    NOTE.set(note).expect("once in a process");
     // SAFETY: not yet read, because the handler is not installed.
     unsafe {
         let mut now = MaybeUninit::<libc::sigaction>::uninit();
         assert_eq!(libc::sigaction(SIGBUS, ptr::null(), now.as_mut_ptr()), 0);
         (*NEXT.0.get()).write(now.assume_init());
     }
-    install_info(count_and_chain, libc::SA_NODEFER | libc::SA_ONSTACK, &[]);
+    install_info(note_and_chain, libc::SA_NODEFER | libc::SA_ONSTACK, &[]);
 }
 
-unsafe extern "C" fn count_and_chain(
+unsafe extern "C" fn note_and_chain(
     signal: i32,
     info: *mut libc::siginfo_t,
     context: *mut libc::c_void,
 ) {
-    COUNT.fetch_add(1, Ordering::Relaxed);
+    if let Some(note) = NOTE.get() {
+        note();
+    }
     // SAFETY: saved before this handler was installed, and called with what the
     // system gave.
     unsafe {
