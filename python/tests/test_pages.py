@@ -286,3 +286,33 @@ def test_a_map_without_its_file(tmp_path):
         assert m.residency().resident == m.residency().pages
         m.evict()
         assert m[255] == 255
+
+
+def test_sync(tmp_path):
+    path = tmp_path / "file"
+    with faultless.open(path, "w+", length=3 * PAGE) as m:
+        m[PAGE + 1 : PAGE + 5] = b"kept"
+        assert m.sync() is None
+        assert m.sync(PAGE + 1, 4) is None
+        assert m.sync(length=0, start=3 * PAGE) is None
+        for start, length in [(3 * PAGE + 1, None), (-1, None), (0, 3 * PAGE + 1), (1, 3 * PAGE), (0, -1)]:
+            with pytest.raises(ValueError, match="outside the map"):
+                m.sync(start, length)
+        m.flush()
+    assert path.read_bytes()[PAGE + 1 : PAGE + 5] == b"kept"
+    for mode in ["r", "c"]:
+        with faultless.open(path, mode) as m:
+            m.sync()
+    with mmap.mmap(-1, PAGE) as m:
+        m.sync()
+    with pytest.raises(ValueError, match="closed"):
+        m.sync()
+
+
+def test_sync_needs_the_file(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(bytes(PAGE))
+    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0, trackfd=False) as m:
+        m.flush()
+        with pytest.raises(ValueError, match="file"):
+            m.sync()

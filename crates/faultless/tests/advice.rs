@@ -3,36 +3,20 @@
 
 mod common;
 
-use common::{anonymous, file, kind, pattern, writable};
+use common::{POPULATE_OR_COLLAPSE, UNKNOWN_ADVICE, anonymous, file, kind, pattern, writable};
 use faultless::{Access, Advice, Discard, ErrorKind, MapOptions, page_size};
 
-/// What a kernel may say to an advice that the crate knows, and no more.
-#[cfg(unix)]
+/// What a system may say to an advice that the crate knows, and no more.
 fn tolerated(advice: Advice) -> &'static [i32] {
     match advice {
         Advice::Normal | Advice::Random | Advice::Sequential | Advice::WillNeed => &[],
         Advice::DontFork | Advice::DoFork | Advice::DontDump | Advice::DoDump => &[],
-        // Private anonymous memory only.
-        Advice::WipeOnFork | Advice::KeepOnFork => &[libc::EINVAL],
-        // Read-only pages.
-        Advice::PopulateWrite => &[libc::EINVAL, libc::EFAULT],
-        // No huge page to be had, or none that fits.
-        Advice::Collapse => &[libc::EINVAL, libc::ENOMEM, libc::EAGAIN, libc::EBUSY],
-        // Older kernels, or kernels built without.
-        _ => &[libc::EINVAL],
+        // Read-only pages; no huge page to be had, or none that fits.
+        Advice::PopulateWrite | Advice::Collapse => POPULATE_OR_COLLAPSE,
+        // Private anonymous memory only; older kernels, or kernels built without.
+        _ => UNKNOWN_ADVICE,
     }
 }
-
-#[cfg(not(unix))]
-fn tolerated(_: Advice) -> &'static [i32] {
-    &[]
-}
-
-/// What a kernel says to a way of giving pages up that it does not know.
-#[cfg(unix)]
-const UNKNOWN: &[i32] = &[libc::EINVAL];
-#[cfg(not(unix))]
-const UNKNOWN: &[i32] = &[];
 
 #[test]
 fn every_advice_is_taken_or_refused_by_name_and_changes_nothing() {
@@ -77,8 +61,8 @@ fn advice_outside_is_refused() {
     assert_eq!(map.to_vec(..).unwrap(), b"0123456789");
 }
 
-/// The kernel has a flag for many an advice: it shows that the right number
-/// reached the right pages.
+/// Linux has a flag for many an advice: it shows that the right number reached
+/// the right pages.
 #[cfg(target_os = "linux")]
 #[test]
 fn advice_reaches_the_pages_of_the_range() {
@@ -106,6 +90,7 @@ fn advice_reaches_the_pages_of_the_range() {
     }
 }
 
+/// Linux has advice that reads pages in, and shows how many are there.
 #[cfg(target_os = "linux")]
 #[test]
 fn populate_reads_the_pages_in() {
@@ -161,6 +146,7 @@ fn discarded_pages_of_a_shared_map_are_read_again() {
     assert_eq!(map.to_vec(..).unwrap(), bytes);
 }
 
+/// Linux alone makes holes through a map.
 #[cfg(target_os = "linux")]
 #[test]
 fn removed_pages_are_a_hole_in_the_file() {
@@ -192,7 +178,7 @@ fn freed_memory_is_old_or_zeros() {
     if !Discard::Free.is_supported() {
         return assert_eq!(kind(map.discard(.., Discard::Free)), ErrorKind::Unsupported);
     }
-    if common::went_well("free", map.discard(.., Discard::Free), UNKNOWN) {
+    if common::went_well("free", map.discard(.., Discard::Free), UNKNOWN_ADVICE) {
         let found = map.to_vec(..).unwrap();
         assert!(found.iter().all(|&byte| byte == 0x5A || byte == 0));
     }

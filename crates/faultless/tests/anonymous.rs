@@ -63,20 +63,6 @@ fn hints_change_no_byte() {
     }
 }
 
-/// No huge page is free, or none can be had.
-#[cfg(unix)]
-const NO_HUGE_PAGES: &[i32] = &[libc::ENOMEM, libc::EINVAL];
-/// And the user may not have any.
-#[cfg(windows)]
-const NO_HUGE_PAGES: &[i32] = {
-    use windows_sys::Win32::Foundation as system;
-    &[
-        system::ERROR_PRIVILEGE_NOT_HELD as i32,
-        system::ERROR_NO_SYSTEM_RESOURCES as i32,
-        system::ERROR_INVALID_PARAMETER as i32,
-    ]
-};
-
 #[test]
 fn huge_pages_come_from_the_pool_or_not_at_all() {
     for huge in [HugePages::Default, HugePages::Shift(21)] {
@@ -92,7 +78,7 @@ fn huge_pages_come_from_the_pool_or_not_at_all() {
                 common::skip(&format!("{huge:?}: {error}"));
             }
             Err(error) => {
-                common::went_well("huge pages", Err(error), NO_HUGE_PAGES);
+                common::went_well("huge pages", Err(error), common::NO_HUGE_PAGES);
             }
         }
     }
@@ -108,6 +94,7 @@ fn huge_pages_of_no_size_are_unsupported() {
     }
 }
 
+/// Only Linux names areas of memory.
 #[cfg(target_os = "linux")]
 #[test]
 fn name_is_shown_by_the_system() {
@@ -125,52 +112,4 @@ fn name_is_shown_by_the_system() {
 fn map_of_a_file_has_no_name() {
     let (_file, map) = common::writable(b"0123456789");
     assert_eq!(kind(map.set_name(c"name")), ErrorKind::Unsupported);
-}
-
-/// Runs `work` in a child process, which may do nothing that needs a lock or
-/// allocates, and waits until it has ended. Its result is the exit status.
-#[cfg(unix)]
-fn in_child(work: impl FnOnce() -> bool) {
-    // SAFETY: the child only copies memory, and ends without cleaning up.
-    let status = unsafe {
-        let child = libc::fork();
-        if child == 0 {
-            libc::_exit(if work() { 0 } else { 1 });
-        }
-        assert_ne!(child, -1);
-        let mut status = 0;
-        assert_eq!(libc::waitpid(child, &raw mut status, 0), child);
-        status
-    };
-    assert_eq!(status, 0, "the child's status");
-}
-
-#[cfg(unix)]
-#[test]
-fn shared_memory_is_shared_with_a_child() {
-    let map = MapOptions::new().len(2 * page_size()).shared(true).map_anonymous().unwrap();
-    map.write_at(0, b"from the parent").unwrap();
-    in_child(|| {
-        let mut seen = [0; 15];
-        let read = map.read_exact_at(0, &mut seen).is_ok() && &seen == b"from the parent";
-        read && map.write_at(page_size() - 3, b"from the child").is_ok()
-    });
-    assert_eq!(map.to_vec(page_size() - 3..page_size() + 11).unwrap(), b"from the child");
-}
-
-#[cfg(unix)]
-#[test]
-fn private_memory_is_copied_for_a_child() {
-    let map = anonymous(b"0123456789");
-    in_child(|| map.get(3).is_ok_and(|byte| byte == b'3') && map.set(3, b'x').is_ok());
-    assert_eq!(map.to_vec(..).unwrap(), b"0123456789");
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn memory_to_be_wiped_is_zeros_in_a_child() {
-    let map = anonymous(&pattern(page_size()));
-    map.advise(.., faultless::Advice::WipeOnFork).unwrap();
-    in_child(|| map.get(5).is_ok_and(|byte| byte == 0));
-    assert_eq!(map.to_vec(..).unwrap(), pattern(page_size()));
 }

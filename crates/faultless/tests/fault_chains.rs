@@ -1,4 +1,4 @@
-//! Other libraries that install their handlers after ours.
+//! Other libraries that install their handlers of signals after ours.
 #![allow(clippy::unwrap_used)]
 #![cfg(unix)]
 

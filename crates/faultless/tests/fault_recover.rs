@@ -322,6 +322,7 @@ fn a_removed_or_replaced_file_fails_as_any() {
     });
 }
 
+/// Only Linux has files in memory without a name.
 #[cfg(target_os = "linux")]
 #[test]
 fn memory_files_fail_as_any() {

@@ -1,4 +1,5 @@
-//! Signals that are not ours go where they would have gone without us.
+//! Signals that are not ours, as Unix has them, go where they would have gone
+//! without us.
 #![allow(clippy::unwrap_used)]
 #![cfg(unix)]
 

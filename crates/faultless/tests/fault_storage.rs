@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use fault_support::areas::areas;
-use fault_support::child::{in_child, skip};
+use fault_support::child::{in_child, in_child_with, skip};
 use fault_support::disks::{mount, mount_point, run_or_skip};
 use fault_support::fuse::FailingFile;
 use fault_support::{
@@ -399,5 +399,72 @@ fn growing_on_a_full_disk_is_an_error_and_changes_nothing() {
         expected.truncate(len / 2);
         expected.extend([6; 512]);
         assert_eq!(file.bytes(), expected);
+    });
+}
+
+#[test]
+fn prefetch_sees_a_disk_that_fails() {
+    in_child(|| {
+        let bad = failing(16);
+        let map = Map::open(&bad.path).unwrap();
+        bad.make_bad(|page| page >= 5);
+        map.prefetch(..2 * page()).unwrap();
+        let fault = fault_of(map.prefetch(..));
+        assert_eq!((fault.offset, fault.reason), (5 * page(), FaultReason::Io));
+        assert_eq!(fault_of(map.lock(4 * page()..)).offset, 5 * page());
+        bad.make_bad(|_| false);
+        map.prefetch(..).unwrap();
+        assert_eq!(map.fault(), None);
+        assert_eq!(map.to_vec(..).unwrap(), pattern_of(0..map.len()));
+    });
+}
+
+/// What the guard is off for: the page is an error all the same, and nothing
+/// dies, because the system says so instead of the signal.
+#[test]
+fn prefetch_without_the_guard() {
+    /// Inside a page.
+    const END: usize = 100_000;
+    in_child_with(&[("FAULTLESS_GUARD", "0")], || {
+        let bad = failing(16);
+        let map = Map::open(&bad.path).unwrap();
+        assert!(!map.is_guarded());
+        bad.make_bad(|page| page == 5);
+        let fault = fault_of(map.prefetch(..));
+        assert_eq!((fault.offset, fault.reason), (5 * page(), FaultReason::Io));
+        bad.make_bad(|_| false);
+        map.prefetch(..).unwrap();
+
+        let file = PatternFile::pages(64);
+        let map = file.map(Access::Read);
+        file.cut(END);
+        assert_truncated(map.prefetch(..), END);
+        map.prefetch(..END).unwrap();
+        file.regrow();
+        map.prefetch(..).unwrap();
+    });
+}
+
+/// The kernel tells what is in memory only to the owner and the writers of a
+/// file, and says "all" to others.
+#[test]
+fn residency_is_not_told_to_others() {
+    in_child(|| {
+        // SAFETY: changes who this process is.
+        if unsafe { libc::geteuid() } != 0 {
+            skip("only the superuser can be somebody else");
+        }
+        let file = PatternFile::pages(64);
+        file.file.sync_all().unwrap();
+        let map = MapOptions::new().map(&File::open(&file.path).unwrap()).unwrap();
+        map.evict(..).unwrap();
+        map.prefetch(..1).unwrap();
+        let truth = map.residency(..).unwrap();
+        // SAFETY: as above.
+        assert_eq!(unsafe { libc::seteuid(65534) }, 0);
+        match map.residency(..) {
+            Ok(told) => assert_eq!(told, truth),
+            Err(error) => assert_eq!(error.raw_os_error(), Some(libc::EPERM), "{error}"),
+        }
     });
 }

@@ -97,7 +97,7 @@ fn flush_without_a_file_to_write_to_succeeds() {
     MapOptions::new().len(10).shared(true).map_anonymous().unwrap().flush().unwrap();
 }
 
-/// Also shows that the flags and the pages reach the system: only it can tell.
+/// Shows that the flags and the pages reach the system, which Linux alone tells.
 #[cfg(target_os = "linux")]
 #[test]
 fn flush_says_what_the_system_says() {

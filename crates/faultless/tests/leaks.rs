@@ -8,25 +8,8 @@ use common::{file, pattern};
 use faultless::{Access, Map, MapOptions, page_size};
 
 /// Memory areas and open files of the process.
-#[cfg(unix)]
 fn areas_and_files() -> (usize, usize) {
-    (common::areas::areas(), std::fs::read_dir("/proc/self/fd").unwrap().count())
-}
-
-/// Memory areas and open handles of the process.
-#[cfg(windows)]
-fn areas_and_files() -> (usize, usize) {
-    use windows_sys::Win32::System::Threading::{GetCurrentProcess, GetProcessHandleCount};
-
-    let mut count = 0;
-    // SAFETY: fills in the number.
-    assert_ne!(unsafe { GetProcessHandleCount(GetCurrentProcess(), &raw mut count) }, 0);
-    if count == 0 {
-        // Wine does not count them, but numbers them by fours and has no gaps.
-        let program = std::env::current_exe().unwrap();
-        count = common::number(&std::fs::File::open(program).unwrap()) as u32 / 4;
-    }
-    (common::areas::areas(), count as usize)
+    (common::areas::areas(), common::areas::open_files())
 }
 
 /// Makes a map of every kind, uses it and drops it.

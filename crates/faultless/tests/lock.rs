@@ -3,14 +3,8 @@
 
 mod common;
 
-use common::{kind, pattern, writable};
+use common::{LOCK_LIMITS, kind, pattern, writable};
 use faultless::{ErrorKind, MapOptions, page_size};
-
-/// Past the limit of locked memory.
-#[cfg(unix)]
-const LIMITS: &[i32] = &[libc::EPERM, libc::ENOMEM, libc::EAGAIN];
-#[cfg(not(unix))]
-const LIMITS: &[i32] = &[];
 
 #[test]
 fn lock_takes_any_range() {
@@ -18,7 +12,7 @@ fn lock_takes_any_range() {
     let bytes = pattern(3 * page + 1);
     let (_file, map) = writable(&bytes);
     for range in [0..1, page - 1..page + 1, 17..3 * page, 3 * page..3 * page + 1, 0..map.len()] {
-        if common::went_well("lock", map.lock(range.clone()), LIMITS) {
+        if common::went_well("lock", map.lock(range.clone()), LOCK_LIMITS) {
             assert_eq!(map.to_vec(..).unwrap(), bytes);
             map.unlock(range).unwrap();
         }
@@ -41,6 +35,7 @@ fn lock_of_what_cannot_be_read() {
     assert_eq!(kind(map.lock(..)), ErrorKind::Os);
 }
 
+/// Linux shows which areas are locked.
 #[cfg(target_os = "linux")]
 #[test]
 fn lock_reaches_the_pages_of_the_range() {
@@ -49,7 +44,7 @@ fn lock_reaches_the_pages_of_the_range() {
     let locked =
         || [0, 1, 2].map(|nth| common::has_flag(map.as_ptr().wrapping_add(nth * page), "lo"));
     assert_eq!(locked(), [false; 3]);
-    if !common::went_well("lock", map.lock(page + 5..page + 6), LIMITS) {
+    if !common::went_well("lock", map.lock(page + 5..page + 6), LOCK_LIMITS) {
         return;
     }
     assert_eq!(locked(), [false, true, false]);
@@ -62,7 +57,7 @@ fn lock_reaches_the_pages_of_the_range() {
 #[test]
 fn locked_map_can_be_resized() {
     let (_file, mut map) = writable(&pattern(3 * page_size()));
-    if common::went_well("lock", map.lock(..page_size()), LIMITS) {
+    if common::went_well("lock", map.lock(..page_size()), LOCK_LIMITS) {
         map.resize(5 * page_size()).unwrap();
         assert_eq!(map.to_vec(..3 * page_size()).unwrap(), pattern(3 * page_size()));
         map.set(5 * page_size() - 1, 1).unwrap();

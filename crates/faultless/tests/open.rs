@@ -118,6 +118,7 @@ fn map_past_the_end_is_refused_and_changes_nothing() {
     assert_eq!(fs::read(file.path()).unwrap(), bytes);
 }
 
+/// Windows has no device that can be mapped.
 #[cfg(unix)]
 #[test]
 fn device_has_no_length_to_check() {
@@ -347,6 +348,7 @@ fn options_that_no_file_takes_are_invalid() {
     }
 }
 
+/// With the flags of Linux.
 #[cfg(target_os = "linux")]
 #[test]
 fn raw_flags_are_taken_unless_they_place_the_map() {
@@ -367,6 +369,7 @@ fn raw_flags_are_taken_unless_they_place_the_map() {
     assert_eq!(fs::read(file.path()).unwrap(), b"x123456789");
 }
 
+/// Linux shows how many pages are there.
 #[cfg(target_os = "linux")]
 #[test]
 fn populate_reads_the_pages_in() {

@@ -83,6 +83,7 @@ fn protect_of_an_empty_map_is_given_to_its_first_bytes() {
     assert_eq!(map.get(9).unwrap(), 7);
 }
 
+/// Linux shows what the pages allow.
 #[cfg(target_os = "linux")]
 #[test]
 fn protect_reaches_every_page() {

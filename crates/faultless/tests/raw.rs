@@ -89,6 +89,7 @@ fn private_slice_is_only_of_memory_of_ones_own() {
     assert!(memory.private_slice_mut().is_none());
 }
 
+/// Only Linux seals files.
 #[cfg(target_os = "linux")]
 #[test]
 fn sealed_file_gives_an_immutable_slice() {
@@ -125,6 +126,7 @@ fn sealed_file_gives_an_immutable_slice() {
     assert!(not_kept.immutable_slice().is_none(), "nobody can tell");
 }
 
+/// With the numbers of madvise(2), which Windows has not.
 #[cfg(unix)]
 #[test]
 fn raw_advice_is_taken_as_it_is() {

@@ -142,12 +142,10 @@ fn evict_writes_changes_first_and_loses_none() {
     assert_eq!(kind(memory.evict(..MIB + 1)), ErrorKind::OutOfRange);
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn what_is_locked_stays() {
     let Some((_file, map)) = cold(8 * page_size()) else { return };
-    let limits = [libc::EPERM, libc::ENOMEM, libc::EAGAIN];
-    if common::went_well("lock", map.lock(..2 * page_size()), &limits) {
+    if common::went_well("lock", map.lock(..2 * page_size()), common::LOCK_LIMITS) {
         map.evict(..).unwrap();
         assert_eq!(map.residency(..2 * page_size()).unwrap().resident(), 2);
     }

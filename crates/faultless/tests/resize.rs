@@ -185,7 +185,7 @@ fn blocks_are_allocated_unless_the_file_is_to_be_sparse() {
     assert!(allocated(true) < 1 << 20);
 }
 
-/// What a file system that is mounted for the test alone answers.
+/// What a file system answers that is mounted for the test alone, as Linux allows.
 #[cfg(target_os = "linux")]
 mod on_a_small_disk {
     use std::io;

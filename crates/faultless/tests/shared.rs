@@ -200,7 +200,7 @@ fn name_is_taken_away_and_the_memory_stays() {
     assert_eq!(map.get(0).unwrap(), b'0');
 }
 
-/// Between being made and being given its length it has none.
+/// Between being made and being given its length it has none: a file, on Linux.
 #[cfg(target_os = "linux")]
 #[test]
 fn memory_that_is_being_made_is_waited_for() {
@@ -219,6 +219,7 @@ fn memory_that_is_being_made_is_waited_for() {
     }
 }
 
+/// A file with rights, on Linux.
 #[cfg(target_os = "linux")]
 #[test]
 fn nobody_else_can_open_it() {

@@ -299,6 +299,17 @@ pub(super) fn methods() -> Vec<ffi::PyMethodDef> {
             linear in the bytes. Its matches have the methods of those of re."
         ),
         method!(
+            "sync",
+            on,
+            pages::sync,
+            KEYWORDS,
+            c"sync($self, /, start=0, length=None)\n--\n\n\
+            Write the changes of a range, in bytes, to the file, and have the device keep them.\n\n\
+            flush() leaves what the device itself caches to the system: on Windows and macOS\n\
+            this asks for more. FaultError if pages of the map failed; ValueError with\n\
+            trackfd=False."
+        ),
+        method!(
             "lines",
             on,
             lines::lines,

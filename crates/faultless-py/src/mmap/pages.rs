@@ -131,6 +131,16 @@ pub(super) fn evict<'py>(
     Ok(singletons::none(args.py))
 }
 
+pub(super) fn sync<'py>(
+    mmap: &Mmap,
+    args: &Args<'_, 'py>,
+    named: &Named<'_, 'py>,
+) -> Returned<'py> {
+    let how = faultless::Flush::SYNC.durable();
+    on_range(mmap, args, named, |map, range| map.flush_range(range, how))?;
+    Ok(singletons::none(args.py))
+}
+
 pub(super) fn lock<'py>(
     mmap: &Mmap,
     args: &Args<'_, 'py>,

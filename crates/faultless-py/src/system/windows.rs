@@ -23,6 +23,8 @@ pub(crate) const MISALIGNED: i32 = 1132;
 pub(crate) fn os_error(py: Python<'_>, number: i32) -> PyErr {
     let call = || -> PyResult<Bound<'_, PyAny>> {
         let text = py.import("ctypes")?.call_method1("FormatError", (number,))?;
+        // As Python ends its own.
+        let text = text.call_method1("rstrip", (". \t\r\n",))?;
         py.get_type::<pyo3::exceptions::PyOSError>().call1((0, text, py.None(), number))
     };
     call().map_or_else(|error| error, PyErr::from_value)

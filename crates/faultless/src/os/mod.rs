@@ -7,7 +7,7 @@
 //! forget`, `wait wake`, `file_info set_file_len duplicate is_sealed`,
 //! `remap` (moving or growing a mapping in one call, where the system can),
 //! `map_part` (mapping over pages of a mapping),
-//! `has_no_shared_maps private` (see `Map::is_private_fallback`),
+//! `has_no_shared_maps` (see `Map::is_private_fallback`),
 //! `open_shared unlink_shared NAME_MAX` (named memory: a file to map, or `None`
 //! where `map` finds it by `Request::name`), and `guard` with `install` and
 //! `restore`.
@@ -27,6 +27,27 @@ mod imp;
 mod imp;
 
 pub(crate) use imp::*;
+
+/// Whether pages of this protection can be read. Pages that can be written can
+/// be read too, on every processor this runs on; pages that can only be
+/// executed cannot, on some.
+pub(crate) fn is_readable(protection: i32) -> bool {
+    protection & (PROT_READ | PROT_WRITE) != 0
+}
+
+pub(crate) fn is_writable(protection: i32) -> bool {
+    protection & PROT_WRITE != 0
+}
+
+pub(crate) fn is_shared(flags: i32) -> bool {
+    // Linux's MAP_SHARED_VALIDATE is the bits of both.
+    flags & SHARED != 0
+}
+
+/// The flags of a private map in the place of those of a shared one.
+pub(crate) fn private(flags: i32) -> i32 {
+    flags & !SHARED | PRIVATE
+}
 
 /// Memory is about to be filled: only Linux has something that makes it faster.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

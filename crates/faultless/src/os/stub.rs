@@ -48,22 +48,6 @@ pub(crate) fn allocation_granularity() -> usize {
     page_size()
 }
 
-pub(crate) fn is_readable(protection: i32) -> bool {
-    protection & (PROT_READ | PROT_WRITE) != 0
-}
-
-pub(crate) fn is_writable(protection: i32) -> bool {
-    protection & PROT_WRITE != 0
-}
-
-pub(crate) fn is_shared(flags: i32) -> bool {
-    flags & SHARED != 0
-}
-
-pub(crate) fn private(_flags: i32) -> i32 {
-    PRIVATE
-}
-
 pub(crate) fn has_no_shared_maps(_error: &io::Error) -> bool {
     false
 }

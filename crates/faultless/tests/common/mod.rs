@@ -85,6 +85,15 @@ pub(crate) fn skip(reason: &str) {
 #[cfg(unix)]
 mod system {
     use std::fs::File;
+
+    /// What the system may say to locking, past the limit of locked memory.
+    pub(crate) const LOCK_LIMITS: &[i32] = &[libc::EPERM, libc::ENOMEM, libc::EAGAIN];
+    /// What it may say to advice: it does not know it, or it does not fit.
+    pub(crate) const UNKNOWN_ADVICE: &[i32] = &[libc::EINVAL];
+    pub(crate) const POPULATE_OR_COLLAPSE: &[i32] =
+        &[libc::EINVAL, libc::EFAULT, libc::ENOMEM, libc::EAGAIN, libc::EBUSY];
+    /// No huge page is free, or none can be had.
+    pub(crate) const NO_HUGE_PAGES: &[i32] = &[libc::ENOMEM, libc::EINVAL];
     use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
     use std::os::unix::fs::MetadataExt;
 
@@ -108,9 +117,21 @@ mod system {
     use std::fs::File;
     use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle};
 
+    use windows_sys::Win32::Foundation as codes;
     use windows_sys::Win32::Storage::FileSystem::{
         FILE_STANDARD_INFO, FileStandardInfo, GetFileInformationByHandleEx,
     };
+
+    /// What the system may say to locking: nothing, for the working set grows.
+    pub(crate) const LOCK_LIMITS: &[i32] = &[];
+    pub(crate) const UNKNOWN_ADVICE: &[i32] = &[];
+    pub(crate) const POPULATE_OR_COLLAPSE: &[i32] = &[];
+    /// No large page is free, none can be had, or the user may not have any.
+    pub(crate) const NO_HUGE_PAGES: &[i32] = &[
+        codes::ERROR_PRIVILEGE_NOT_HELD as i32,
+        codes::ERROR_NO_SYSTEM_RESOURCES as i32,
+        codes::ERROR_INVALID_PARAMETER as i32,
+    ];
 
     pub(crate) fn borrowed(file: &File) -> BorrowedHandle<'_> {
         file.as_handle()

@@ -84,27 +84,6 @@ pub(crate) fn allocation_granularity() -> usize {
     page_size()
 }
 
-/// Whether pages of this protection can be read. Pages that can be written can
-/// be read too, on every processor this runs on; pages that can only be
-/// executed cannot, on some.
-pub(crate) fn is_readable(protection: i32) -> bool {
-    protection & (PROT_READ | PROT_WRITE) != 0
-}
-
-pub(crate) fn is_writable(protection: i32) -> bool {
-    protection & PROT_WRITE != 0
-}
-
-pub(crate) fn is_shared(flags: i32) -> bool {
-    // MAP_SHARED_VALIDATE is both bits.
-    flags & SHARED != 0
-}
-
-/// The flags of a private map in the place of those of a shared one.
-pub(crate) fn private(flags: i32) -> i32 {
-    flags & !SHARED | PRIVATE
-}
-
 /// Whether the error means that the file's system has no shared maps.
 pub(crate) fn has_no_shared_maps(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ENODEV)

@@ -9,7 +9,7 @@ use windows_sys::Win32::System::Memory::{
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
 use super::memory::{self, Kind};
-use super::{check, is_error, placeholder};
+use super::{check, is_error, page_size, placeholder, working_set};
 
 const NOTHING: i32 = 0;
 const PREFETCH: i32 = 1;
@@ -69,8 +69,25 @@ pub(super) fn prefetch(start: *mut u8, len: usize) -> io::Result<()> {
 }
 
 /// Takes pages out of the working set: what unlocking does to pages that are not
-/// locked.
+/// locked. Those that are stay.
 fn evict(start: *mut u8, len: usize) -> io::Result<()> {
+    const PART: usize = 512;
+    let page = page_size();
+    for first in (0..len.div_ceil(page)).step_by(PART) {
+        let at = start.wrapping_add(first * page);
+        let pages = working_set(at, PART.min(len.div_ceil(page) - first))?;
+        let mut at = at;
+        for run in pages.chunk_by(|one, other| one.is_locked() == other.is_locked()) {
+            if !run[0].is_locked() {
+                drop_from_working_set(at, run.len() * page)?;
+            }
+            at = at.wrapping_add(run.len() * page);
+        }
+    }
+    Ok(())
+}
+
+fn drop_from_working_set(start: *mut u8, len: usize) -> io::Result<()> {
     // SAFETY: no byte changes.
     match check(unsafe { VirtualUnlock(start.cast(), len) }) {
         Err(error) if is_error(&error, ERROR_NOT_LOCKED) => Ok(()),

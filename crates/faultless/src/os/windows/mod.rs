@@ -34,10 +34,13 @@ use windows_sys::Win32::System::Memory::{
     FlushViewOfFile, GetLargePageMinimum, GetProcessWorkingSetSizeEx, SetProcessWorkingSetSizeEx,
     VirtualLock, VirtualUnlock,
 };
+use windows_sys::Win32::System::ProcessStatus::{
+    K32QueryWorkingSetEx, PSAPI_WORKING_SET_EX_INFORMATION,
+};
 use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, SYSTEM_INFO};
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
-use super::{FileInfo, Mapping, Name, Populated, Request};
+use super::{FileInfo, Mapping, Name, Populated, Request, is_shared};
 
 /// A file that is only looked at during a call.
 pub(crate) type BorrowedFile<'a> = BorrowedHandle<'a>;
@@ -99,20 +102,6 @@ pub(crate) fn allocation_granularity() -> usize {
     sizes().1
 }
 
-/// Whether pages of this protection can be read. Windows has none that can be
-/// written and not read.
-pub(crate) fn is_readable(protection: i32) -> bool {
-    protection & (PROT_READ | PROT_WRITE) != 0
-}
-
-pub(crate) fn is_writable(protection: i32) -> bool {
-    protection & PROT_WRITE != 0
-}
-
-pub(crate) fn is_shared(flags: i32) -> bool {
-    flags & SHARED != 0
-}
-
 /// The size of large pages; 0 where there are none.
 fn large_page() -> usize {
     // SAFETY: asks for a number.
@@ -129,11 +118,6 @@ pub(crate) fn huge_flags(shift: Option<u32>) -> Option<i32> {
 
 pub(crate) fn huge_page_of_flags(flags: i32) -> Option<usize> {
     (flags & LARGE_PAGES != 0).then(large_page)
-}
-
-/// A private map in the place of a shared one.
-pub(crate) fn private(flags: i32) -> i32 {
-    flags & !SHARED | PRIVATE
 }
 
 /// Every file system has shared maps.
@@ -289,10 +273,48 @@ fn unsupported<T>() -> io::Result<T> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// The working set tells what this process has in memory, not what the system
-/// has of the file.
-pub(crate) fn residency(_start: *mut u8, _len: usize, _pages: &mut [u8]) -> io::Result<()> {
-    unsupported()
+/// What this process has in memory, its working set. Of the pages that only the
+/// system's cache has nobody tells.
+pub(crate) fn residency(start: *mut u8, _len: usize, pages: &mut [u8]) -> io::Result<()> {
+    let page = page_size();
+    let mut at = start;
+    for part in pages.chunks_mut(512) {
+        let asked = working_set(at, part.len())?;
+        part.iter_mut().zip(&asked).for_each(|(into, page)| *into = page.is_valid().into());
+        at = at.wrapping_add(part.len() * page);
+    }
+    Ok(())
+}
+
+/// What the system says of a page of this process.
+struct WorkingSetPage(usize);
+
+impl WorkingSetPage {
+    fn is_valid(&self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    fn is_locked(&self) -> bool {
+        // Behind the count of those that share it, its protection, whether it can
+        // be shared, and its node.
+        self.is_valid() && self.0 >> (1 + 3 + 11 + 1 + 6) & 1 != 0
+    }
+}
+
+/// What the system says of so many pages from an address on.
+fn working_set(start: *mut u8, count: usize) -> io::Result<Vec<WorkingSetPage>> {
+    let page = page_size();
+    let mut asked: Vec<PSAPI_WORKING_SET_EX_INFORMATION> = (0..count)
+        .map(|nth| PSAPI_WORKING_SET_EX_INFORMATION {
+            VirtualAddress: start.wrapping_add(nth * page).cast(),
+            ..PSAPI_WORKING_SET_EX_INFORMATION::default()
+        })
+        .collect();
+    let size = size_of_val(&*asked) as u32;
+    // SAFETY: fills in what it is told the size of.
+    check(unsafe { K32QueryWorkingSetEx(GetCurrentProcess(), asked.as_mut_ptr().cast(), size) })?;
+    // SAFETY: as a whole it is a number.
+    Ok(asked.iter().map(|page| WorkingSetPage(unsafe { page.VirtualAttributes.Flags })).collect())
 }
 
 pub(crate) fn populate(_start: *mut u8, _len: usize) -> io::Result<Populated> {

@@ -14,9 +14,9 @@ use windows_sys::Win32::System::Memory::{
     PAGE_EXECUTE_WRITECOPY, PAGE_READONLY, PAGE_READWRITE, PAGE_WRITECOPY,
 };
 
-use super::super::Name;
+use super::super::{Name, is_shared};
 use super::memory::{Block, page_protection, set_protection};
-use super::{Mapping, PROT_EXEC, PROT_WRITE, Request, is_error, is_shared, placeholder};
+use super::{Mapping, PROT_EXEC, PROT_WRITE, Request, is_error, placeholder};
 use crate::shared::Create;
 
 /// A section, and the most that its views may do.
