@@ -214,6 +214,8 @@ fn cut_during(cuts: &[usize], lead: usize) {
                         break;
                     }
                     file.regrow();
+                    // Whole for a while, so that operations come through.
+                    std::thread::sleep(std::time::Duration::from_micros(200));
                 }
             });
             let stop = Stop(&done);
