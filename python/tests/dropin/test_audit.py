@@ -36,6 +36,7 @@ def listen(hook):
     hook.listener = None
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 @pytest.mark.parametrize(
     ("length", "options", "expected"),
     [
@@ -81,6 +82,7 @@ def test_event_comes_before_the_size_is_checked(mmap, listen, make_file, raises)
         assert events == [("mmap.__new__", (file.fileno(), 0, 0, 0))]
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 @pytest.mark.parametrize("options", [{"access": 9}, {"access": 1, "flags": 2}, {"offset": -1}])
 def test_no_event_when_an_argument_is_wrong(mmap, listen, options):
     events = []

@@ -33,6 +33,7 @@ def test_view(m):
         assert view[3] == ord("3")
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 @pytest.mark.parametrize(
     ("options", "readonly"),
     [({}, False), ({"access": 1}, True), ({"access": 2}, False), ({"access": 3}, False), ({"prot": 1}, True)],

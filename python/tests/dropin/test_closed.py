@@ -76,6 +76,7 @@ CALLS = {
 }
 
 
+@pytest.mark.unix("Windows has no madvise()")
 @pytest.mark.parametrize("name", CALLS)
 def test_closed(closed_map, raises, name):
     with raises(*CLOSED):
@@ -105,6 +106,7 @@ CONVERTED = {
 }
 
 
+@pytest.mark.unix("Windows has no madvise()")
 @CONVERTS_FIRST
 @pytest.mark.parametrize("name", CONVERTED)
 def test_arguments_are_converted_before_the_map_is_looked_at(closed_map, raises, name):

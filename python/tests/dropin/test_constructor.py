@@ -54,6 +54,7 @@ FORMS = [
 ]
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 @pytest.mark.parametrize(("args", "options"), FORMS)
 def test_forms(mmap, make_file, args, options):
     with make_file(b"data").open("r+b") as file:
@@ -98,6 +99,7 @@ ARITY = [
 ]
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 @pytest.mark.parametrize(("args", "options"), ARITY)
 def test_wrong_number_or_name_of_arguments(mmap, args, options):
     with pytest.raises(TypeError) as caught:
@@ -132,6 +134,7 @@ CONVERSION = [
 ]
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 @pytest.mark.skipif(sys.maxsize < 2**32, reason="limits of 64-bit systems")
 @pytest.mark.parametrize(("args", "options", "error"), CONVERSION)
 def test_conversion(mmap, raises, args, options, error):
@@ -156,6 +159,7 @@ ORDER = [
 ]
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 @pytest.mark.parametrize(("args", "options", "error"), ORDER)
 def test_order_of_checks(mmap, raises, args, options, error):
     with raises(*error):
@@ -168,6 +172,7 @@ def test_invalid_access(mmap, raises, access):
         mmap.mmap(-1, 10, access=access)
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 @pytest.mark.parametrize("access", [1, 2, 3])
 @pytest.mark.parametrize("options", [{"flags": 2}, {"prot": 1}, {"flags": 2, "prot": 1}, {"flags": 0}, {"prot": 0}])
 def test_access_beside_flags_or_prot(mmap, raises, access, options):
@@ -175,6 +180,7 @@ def test_access_beside_flags_or_prot(mmap, raises, access, options):
         mmap.mmap(-1, 10, access=access, **options)
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 @pytest.mark.parametrize("options", [{"flags": 2}, {"prot": 1}])
 def test_default_access_beside_flags_or_prot(mmap, options):
     with mmap.mmap(-1, 10, access=mmap.ACCESS_DEFAULT, **options) as m:
@@ -186,6 +192,7 @@ def test_empty_file_is_found_before_the_offset(mmap, make_file, raises):
         mmap.mmap(file.fileno(), 0, offset=PAGE)
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 def test_size_is_checked_before_the_protection(mmap, make_file, raises):
     with make_file(b"data").open("rb") as file, raises(ValueError, "mmap length is greater than file size"):
         mmap.mmap(file.fileno(), 5)
@@ -196,12 +203,14 @@ def test_size_is_checked_before_the_alignment(mmap, make_file, raises):
         mmap.mmap(file.fileno(), 0, offset=PAGE - 1)
 
 
+@pytest.mark.unix("the numbers and texts of errors are those of Unix")
 @pytest.mark.parametrize("length", [0, -0])
 def test_anonymous_of_no_length(mmap, raises_os_error, length):
     with raises_os_error(errno.EINVAL):
         mmap.mmap(-1, length)
 
 
+@pytest.mark.unix("offsets are multiples of ALLOCATIONGRANULARITY, which is a page on Unix")
 def test_anonymous_offset(mmap, raises_os_error):
     with mmap.mmap(-1, 10, offset=PAGE) as m:
         assert repr(m) == f"<mmap.mmap closed=False, access=ACCESS_DEFAULT, length=10, pos=0, offset={PAGE}>"
@@ -209,11 +218,13 @@ def test_anonymous_offset(mmap, raises_os_error):
         mmap.mmap(-1, 10, offset=1)
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 def test_flags_must_name_a_kind_of_map(mmap, raises_os_error):
     with raises_os_error(errno.EINVAL):
         mmap.mmap(-1, 10, flags=0)
 
 
+@pytest.mark.unix("the numbers and texts of errors are those of Unix")
 @pytest.mark.skipif(sys.maxsize < 2**32, reason="the length must fit, and be more than any system has")
 def test_more_memory_than_there_is(mmap, raises_os_error):
     with raises_os_error(errno.ENOMEM):

@@ -14,6 +14,7 @@ LENGTH_TOO_LARGE = (ValueError, "mmap length is greater than file size")
 NO_RESIZE = (TypeError, "mmap can't resize a readonly or copy-on-write memory map.")
 
 
+@pytest.mark.unix("offsets are multiples of ALLOCATIONGRANULARITY, which is a page on Unix")
 @pytest.mark.parametrize(
     ("size", "length", "offset", "expected"),
     [
@@ -33,6 +34,7 @@ def test_length_and_offset(map_file, make_file, size, length, offset, expected):
         assert m.size() == size
 
 
+@pytest.mark.unix("on Windows a map that is longer makes its file longer")
 @pytest.mark.parametrize(
     ("size", "length", "offset", "error"),
     [
@@ -60,6 +62,7 @@ def test_length_or_offset_out_of_the_file(map_file, make_file, raises, size, len
     assert path.stat().st_size == size
 
 
+@pytest.mark.unix("the numbers and texts of errors are those of Unix")
 @pytest.mark.parametrize(("length", "offset"), [(0, 1), (1, 1), (10, PAGE - 1), (10, PAGE + 1)])
 def test_offset_must_be_aligned(map_file, make_file, raises_os_error, length, offset):
     with raises_os_error(errno.EINVAL):
@@ -73,6 +76,7 @@ def test_bad_descriptor(mmap, raises_os_error, fd, length):
         mmap.mmap(fd, length)
 
 
+@pytest.mark.unix("the numbers and texts of errors are those of Unix")
 @pytest.mark.parametrize("options", [{}, {"flags": 2}, {"access": 1}])
 def test_closed_descriptor(mmap, make_file, raises_os_error, options):
     fd = os.open(make_file(b"data"), os.O_RDWR)
@@ -88,6 +92,7 @@ def test_bad_descriptor_untracked(mmap, raises_os_error, fd):
         mmap.mmap(fd, 10, trackfd=False)
 
 
+@pytest.mark.unix("the numbers and texts of errors are those of Unix")
 @pytest.mark.parametrize(
     ("mode", "options"),
     [
@@ -105,12 +110,14 @@ def test_descriptor_without_the_right(map_file, make_file, raises_os_error, mode
         map_file(make_file(b"data"), mode=mode, **options)
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 @pytest.mark.parametrize("options", [{"access": 1}, {"access": 3}, {"flags": 2}, {"prot": 1}, {"prot": 1, "flags": 2}])
 def test_descriptor_for_reading_is_enough(map_file, make_file, options):
     with map_file(make_file(b"data"), mode=os.O_RDONLY, **options) as m:
         assert m[:] == b"data"
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 @pytest.mark.parametrize(
     ("options", "name", "writable", "reaches_file"),
     [
@@ -141,6 +148,7 @@ def test_access(mmap, map_file, make_file, raises, options, name, writable, reac
     assert path.read_bytes() == (b"Data" if reaches_file else b"data")
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 @pytest.mark.parametrize("prot", [0, 4])
 def test_protection_without_read_or_write_is_read_only(mmap, prot):
     with mmap.mmap(-1, 10, prot=prot) as m:
@@ -161,6 +169,7 @@ def test_copy_does_not_reach_other_maps(map_file, make_file):
         assert (copy[:], other[:]) == (b"1234", b"data")
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 @pytest.mark.parametrize("options", [{}, {"access": 3}, {"access": 2}, {"flags": 2}])
 def test_anonymous_memory_is_zero_and_writable(mmap, options):
     with mmap.mmap(-1, PAGE + 10, **options) as m:
@@ -169,6 +178,7 @@ def test_anonymous_memory_is_zero_and_writable(mmap, options):
         assert m[:] == b"x" * (PAGE + 10)
 
 
+@pytest.mark.unix("Windows has no such device, link or descriptor")
 def test_device(mmap):
     with open("/dev/zero", "r+b", buffering=0) as file:
         with mmap.mmap(file.fileno(), 3 * PAGE, flags=mmap.MAP_PRIVATE) as m:
@@ -179,16 +189,19 @@ def test_device(mmap):
             assert m[:] == bytes(10)
 
 
+@pytest.mark.unix("Windows has no such device, link or descriptor")
 def test_device_size_is_that_of_the_descriptor(mmap):
     with open("/dev/zero", "r+b", buffering=0) as file, mmap.mmap(file.fileno(), 10) as m:
         assert m.size() == 0
 
 
+@pytest.mark.unix("Windows has no such device, link or descriptor")
 def test_device_needs_a_length(mmap, raises_os_error):
     with open("/dev/zero", "r+b", buffering=0) as file, raises_os_error(errno.EINVAL):
         mmap.mmap(file.fileno(), 0)
 
 
+@pytest.mark.unix("the numbers and texts of errors are those of Unix")
 @pytest.mark.parametrize("length", [0, 10])
 def test_pipe(mmap, raises_os_error, length):
     read, write = os.pipe()
@@ -200,6 +213,7 @@ def test_pipe(mmap, raises_os_error, length):
         os.close(write)
 
 
+@pytest.mark.unix("Windows has no such device, link or descriptor")
 def test_directory(mmap, tmp_path, raises_os_error):
     fd = os.open(tmp_path, os.O_RDONLY)
     try:
@@ -232,6 +246,7 @@ def is_open(fd):
     return True
 
 
+@pytest.mark.unix("Windows has no such device, link or descriptor")
 def test_descriptor_is_duplicated_and_not_inherited(map_file, make_file):
     path = make_file(b"data")
     before = open_descriptors()
@@ -243,6 +258,7 @@ def test_descriptor_is_duplicated_and_not_inherited(map_file, make_file):
     assert not is_open(fd)
 
 
+@pytest.mark.unix("Windows removes no file that is mapped")
 def test_map_lives_on_without_the_descriptor_and_the_name(map_file, make_file):
     path = make_file(b"data")
     with map_file(path) as m:
@@ -306,6 +322,7 @@ def test_failed_map_leaves_no_descriptor(map_file, make_file):
     assert not [fd for fd in open_descriptors() - before if is_open(fd)]
 
 
+@pytest.mark.unix("Windows has no such device, link or descriptor")
 def test_symbolic_link_and_sparse_file(map_file, make_file, tmp_path):
     path = make_file()
     os.truncate(path, 10 * PAGE)

@@ -88,12 +88,14 @@ def test_flush_errors(m, raises, args, error):
         m.flush(*args)
 
 
+@pytest.mark.unix("Windows flushes any range, and knows no flags")
 @pytest.mark.parametrize("args", [(1, 5), (PAGE - 1, 1), pytest.param((1,), marks=WHOLE)])
 def test_flush_wants_whole_pages(m, raises_os_error, args):
     with raises_os_error(errno.EINVAL):
         m.flush(*args)
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 @pytest.mark.parametrize("options", [{"access": 1}, {"access": 3}, {"prot": 1}])
 def test_flush_of_a_map_that_does_not_write_is_nothing(new_map, raises, options):
     with new_map(bytes(SIZE), **options) as m:
@@ -121,12 +123,14 @@ def test_flush_flags(m, flags):
     assert m.flush(PAGE, PAGE, flags=flags) is None
 
 
+@pytest.mark.unix("Windows flushes any range, and knows no flags")
 @FLAGS
 def test_flush_flags_by_name(mmap, m):
     for flags in (mmap.MS_SYNC, mmap.MS_ASYNC, mmap.MS_INVALIDATE, mmap.MS_SYNC | mmap.MS_INVALIDATE):
         assert m.flush(flags=flags) is None
 
 
+@pytest.mark.unix("Windows flushes any range, and knows no flags")
 @FLAGS
 @pytest.mark.parametrize("flags", [5, 7, 8, 99, -1])
 def test_flush_flags_that_the_system_refuses(m, raises_os_error, flags):
@@ -164,6 +168,7 @@ def test_flush_of_anonymous_memory(mmap):
         assert m.flush(PAGE, PAGE) is None
 
 
+@pytest.mark.unix("Windows has no madvise()")
 @pytest.mark.parametrize(
     "args",
     [
@@ -184,6 +189,7 @@ def test_madvise_ranges(m, args):
     assert m.madvise(*args) is None
 
 
+@pytest.mark.unix("Windows has no madvise()")
 @pytest.mark.parametrize("name", ["NORMAL", "RANDOM", "SEQUENTIAL", "WILLNEED", "DONTNEED", "DONTDUMP", "DODUMP"])
 def test_madvise_options(mmap, m, name):
     m[0] = 1
@@ -191,6 +197,7 @@ def test_madvise_options(mmap, m, name):
     assert m[0] == 1
 
 
+@pytest.mark.unix("Windows has no madvise()")
 def test_madvise_dontneed_forgets_private_memory(mmap):
     with mmap.mmap(-1, SIZE, flags=mmap.MAP_PRIVATE) as m:
         m[:] = b"x" * SIZE
@@ -198,6 +205,7 @@ def test_madvise_dontneed_forgets_private_memory(mmap):
         assert m[:] == b"x" * PAGE + bytes(PAGE) + b"x" * PAGE
 
 
+@pytest.mark.unix("Windows has no madvise()")
 @pytest.mark.parametrize(
     ("args", "error"),
     [
@@ -230,18 +238,21 @@ def test_madvise_errors(m, raises, args, error):
         m.madvise(*args)
 
 
+@pytest.mark.unix("Windows has no madvise()")
 @pytest.mark.parametrize("args", [(0, 1), (0, 1, 5), (0, SIZE - 1), (9999,), (-1,)])
 def test_madvise_that_the_system_refuses(m, raises_os_error, args):
     with raises_os_error(errno.EINVAL):
         m.madvise(*args)
 
 
+@pytest.mark.unix("Windows has no madvise()")
 @pytest.mark.parametrize(("args", "options"), [((), {}), ((0, 0, 0, 0), {}), ((), {"option": 0}), ((0,), {"start": 0})])
 def test_madvise_arguments(m, args, options):
     with pytest.raises(TypeError):
         m.madvise(*args, **options)
 
 
+@pytest.mark.unix("Windows has no madvise()")
 @pytest.mark.parametrize("options", [{"access": 1}, {"access": 3}])
 def test_madvise_of_a_map_that_does_not_write(mmap, new_map, options):
     with new_map(bytes(SIZE), **options) as m:

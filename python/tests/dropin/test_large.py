@@ -158,6 +158,7 @@ def test_view(m):
         assert view[-5:].tobytes() == b"<end>"
 
 
+@pytest.mark.unix("Windows has no madvise()")
 def test_flush_and_madvise(mmap, map_file, large_file):
     with map_file(large_file) as m:
         assert m.flush(4 * GIB, PAGE) is None
@@ -174,6 +175,7 @@ def test_offset_of_the_map(map_file, large_file, offset):
         assert len(m) == 10
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 def test_resize_of_anonymous_memory(mmap):
     with mmap.mmap(-1, PAGE, flags=mmap.MAP_PRIVATE) as m:
         m[0] = 7

@@ -118,6 +118,7 @@ def test_move_in_a_copy(map_file, make_file):
     assert path.read_bytes() == DATA
 
 
+@pytest.mark.unix("offsets are multiples of ALLOCATIONGRANULARITY, which is a page on Unix")
 def test_size_is_that_of_the_file(map_file, make_file):
     path = make_file(bytes(2 * PAGE))
     with map_file(path, 10) as m:
@@ -135,6 +136,7 @@ def test_size_of_every_access(new_map, access):
         assert m.size() == 10
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 @pytest.mark.standard_since((3, 15), "size() of anonymous memory is its length")
 @pytest.mark.parametrize("length", [1, 10, PAGE, 3 * PAGE + 1])
 @pytest.mark.parametrize("flags", [1, 2])
@@ -143,6 +145,7 @@ def test_size_of_anonymous_memory(mmap, length, flags):
         assert m.size() == length
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 @pytest.mark.standard_since((3, 15), "size() of anonymous memory is its length")
 def test_size_of_anonymous_memory_after_a_resize(mmap):
     with mmap.mmap(-1, 10, flags=mmap.MAP_PRIVATE) as m:
@@ -159,6 +162,7 @@ def test_size_of_an_untracked_map(mmap, new_map):
         m.close()
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 @NAMES
 @pytest.mark.parametrize("name", ["", "name", "n" * 66, "é" * 33])
 @pytest.mark.parametrize("flags", [1, 2])

@@ -18,6 +18,7 @@ def m(mmap):
         yield m
 
 
+@pytest.mark.unix("offsets are multiples of ALLOCATIONGRANULARITY, which is a page on Unix")
 @pytest.mark.parametrize(
     ("access", "name"), [(0, "ACCESS_DEFAULT"), (1, "ACCESS_READ"), (2, "ACCESS_WRITE"), (3, "ACCESS_COPY")]
 )

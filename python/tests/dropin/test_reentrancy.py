@@ -88,6 +88,7 @@ INDEX = {
 }
 
 
+@pytest.mark.unix("Windows has no madvise()")
 @pytest.mark.parametrize("name", INDEX)
 def test_index_that_closes(m, raises, name):
     with raises(*CLOSED):
@@ -155,6 +156,7 @@ SHRUNK = {
 }
 
 
+@pytest.mark.unix("Windows has no madvise()")
 @pytest.mark.parametrize("name", SHRUNK)
 def test_index_that_shrinks(m, raises, name):
     call, expected = SHRUNK[name]
@@ -304,6 +306,7 @@ def test_iterate_backwards_over_a_shrinking_map(m):
         next(items)
 
 
+@pytest.mark.unix("Windows has no madvise()")
 def test_failing_conversion_changes_nothing(m, raises):
     def fail(m):
         raise LookupError("from the argument")

@@ -44,6 +44,7 @@ def test_file_that_grows_and_shrinks_again_and_again(map_file, make_file):
             assert (m[size - 1], len(m), path.stat().st_size) == (size % 251, size, size)
 
 
+@pytest.mark.unix("offsets are multiples of ALLOCATIONGRANULARITY, which is a page on Unix")
 def test_file_with_an_offset(map_file, make_file):
     path = make_file(bytes(PAGE) + b"data")
     with map_file(path, offset=PAGE) as m:
@@ -71,6 +72,7 @@ def test_other_maps_see_the_new_part(map_file, make_file):
             assert other[:] == b"datamore"
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 def test_private_map_of_a_file_changes_the_size_of_the_file(map_file, make_file):
     path = make_file(bytes(PAGE))
     with map_file(path, flags=2) as m:
@@ -80,6 +82,7 @@ def test_private_map_of_a_file_changes_the_size_of_the_file(map_file, make_file)
     assert path.read_bytes() == bytes(2 * PAGE)
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 @pytest.mark.parametrize(("old", "new"), [(10, 20), (10, 5), (10, 100 * PAGE), (100 * PAGE, 10), (PAGE, 2 * PAGE)])
 def test_private_anonymous_memory(mmap, old, new):
     with mmap.mmap(-1, old, flags=mmap.MAP_PRIVATE) as m:
@@ -100,6 +103,7 @@ def test_shared_anonymous_memory_can_shrink(mmap, old, new):
         assert m[:] == b"x" * new
 
 
+@pytest.mark.unix("Windows resizes by other rules")
 @CANNOT_GROW
 @pytest.mark.parametrize("new", [11, PAGE, 100 * PAGE])
 def test_shared_anonymous_memory_cannot_grow(mmap, raises, new):
@@ -109,6 +113,7 @@ def test_shared_anonymous_memory_cannot_grow(mmap, raises, new):
         assert (len(m), m[:]) == (10, bytes(10))
 
 
+@pytest.mark.unix("Windows resizes by other rules")
 @CANNOT_GROW
 def test_shared_anonymous_memory_cannot_grow_back(mmap, raises):
     with mmap.mmap(-1, 2 * PAGE) as m:
@@ -118,6 +123,7 @@ def test_shared_anonymous_memory_cannot_grow_back(mmap, raises):
         assert len(m) == PAGE
 
 
+@pytest.mark.unix("the numbers and texts of errors are those of Unix")
 def test_to_nothing(map_file, make_file, raises_os_error):
     """The file is cut, then the system refuses a map of no length, which stays as long as it was."""
     path = make_file(b"data")
@@ -127,6 +133,7 @@ def test_to_nothing(map_file, make_file, raises_os_error):
         assert (len(m), path.stat().st_size, m.closed) == (4, 0, False)
 
 
+@pytest.mark.unix("Windows resizes by other rules")
 def test_anonymous_memory_to_nothing(mmap, raises_os_error):
     with mmap.mmap(-1, 10, flags=mmap.MAP_PRIVATE) as m:
         with raises_os_error(errno.EINVAL):
@@ -163,6 +170,7 @@ def test_errors(map_file, make_file, raises, size, error):
         assert (m[:], path.stat().st_size) == (b"data", 4)
 
 
+@pytest.mark.unix("offsets are multiples of ALLOCATIONGRANULARITY, which is a page on Unix")
 def test_offset_and_size_must_fit(map_file, make_file, raises):
     path = make_file(bytes(PAGE + 10))
     with map_file(path, offset=PAGE) as m:
@@ -201,6 +209,7 @@ def test_index_like_size(new_map):
         assert m[:] == b"data\0\0\0\0"
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 @pytest.mark.parametrize("options", [{"access": 1}, {"access": 3}, {"prot": 1}])
 @pytest.mark.parametrize("size", [0, 2, 4, 10, -1])
 def test_not_writable(map_file, make_file, raises, options, size):
@@ -245,12 +254,14 @@ class TestOrder:
             m.resize(-1)
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 @pytest.mark.standard_since((3, 13), "trackfd is new")
 def test_untracked_anonymous_memory(mmap, raises):
     with mmap.mmap(-1, 10, flags=mmap.MAP_PRIVATE, trackfd=False) as m, raises(*UNTRACKED):
         m.resize(20)
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 def test_file_opened_for_reading_by_a_private_map(map_file, make_file, raises_os_error):
     """The map may be written, the file may not be cut."""
     path = make_file(b"data")

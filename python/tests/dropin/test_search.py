@@ -188,6 +188,7 @@ def test_end_is_not_converted_when_start_is_none(m, method):
     assert getattr(m, method)(b"5", None, "a") == 5
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("options", [{"access": 1}, {"access": 2}, {"access": 3}, {"flags": 2}])
 def test_every_access(new_map, method, options):

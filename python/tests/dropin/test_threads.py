@@ -194,6 +194,7 @@ def test_maps_made_and_dropped_in_threads(map_file, make_file, together):
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+@pytest.mark.unix("Windows has no fork()")
 def test_fork_shares_anonymous_memory(mmap):
     with mmap.mmap(-1, PAGE) as m:
         child = os.fork()
@@ -205,6 +206,7 @@ def test_fork_shares_anonymous_memory(mmap):
         assert (m[0], m.closed) == (7, False)
 
 
+@pytest.mark.unix("Windows has no fork()")
 def test_fork_copies_private_memory(mmap):
     with mmap.mmap(-1, PAGE, flags=mmap.MAP_PRIVATE) as m:
         m[0] = 1

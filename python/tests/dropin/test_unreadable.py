@@ -37,6 +37,7 @@ CALLS = [
 ]
 
 
+@pytest.mark.unix("flags and prot are for Unix")
 @pytest.mark.parametrize("prot", ["0", "mmap.PROT_EXEC"])
 @pytest.mark.parametrize("call", CALLS)
 def test_reading_is_an_error(call, prot):

@@ -1,4 +1,4 @@
-"""Storage that fails, or cannot share pages: a full file system under a sparse file, a file system without shared maps."""
+"""Storage that fails, or cannot share pages: full file systems, and one without shared maps."""
 
 import atexit
 import ctypes

@@ -138,6 +138,19 @@ pub(super) fn private_fallback<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'p
     Ok(singletons::truth(py, mmap.enter(py)?.is_private_fallback()))
 }
 
+/// The object, and its tag as the standard module keeps it.
+#[cfg(windows)]
+pub(super) fn sizeof<'py>(
+    py: Python<'py>,
+    mmap: &Mmap,
+    object: &Bound<'py, PyAny>,
+) -> Returned<'py> {
+    let plain = py.get_type::<PyAny>().call_method1("__sizeof__", (object,))?;
+    // Before 3.13 it has the tag in bytes.
+    let unit = if py.version_info() >= (3, 13) { 2 } else { 1 };
+    Ok(plain.add(mmap.tag_len * unit)?)
+}
+
 pub(super) fn guarded<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
     Ok(singletons::truth(py, mmap.enter(py)?.is_guarded()))
 }

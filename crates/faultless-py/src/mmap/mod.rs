@@ -259,6 +259,14 @@ fn standard_methods() -> Vec<ffi::PyMethodDef> {
             `offset`, a multiple of PAGESIZE, and `size` are in bytes. `flags` is one of\n\
             the MS_ constants; 0 means MS_SYNC. FaultError if pages of the map failed."
         ),
+        #[cfg(windows)]
+        method!(
+            "__sizeof__",
+            on,
+            sizeof,
+            SELF,
+            c"__sizeof__($self, /)\n--\n\nSize in memory, in bytes, without the mapped pages."
+        ),
         #[cfg(unix)]
         method!(
             "madvise",

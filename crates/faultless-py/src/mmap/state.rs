@@ -57,6 +57,9 @@ pub(crate) struct Mmap {
     pub(crate) offset: u64,
     /// The absolute path that the file was opened by, if it was.
     pub(crate) path: Option<Box<Path>>,
+    /// The characters of its tag, with the zero at their end; 0 without one.
+    #[cfg(windows)]
+    pub(crate) tag_len: usize,
 }
 
 // SAFETY: the map is only changed by who has it alone.
@@ -101,6 +104,8 @@ impl Mmap {
             tracked,
             offset,
             path: None,
+            #[cfg(windows)]
+            tag_len: 0,
         }
     }
 

@@ -65,13 +65,16 @@ pub(in crate::mmap) fn make(args: &ConstructorArgs<'_, '_>) -> PyResult<Mmap> {
     };
     let mut options = MapOptions::new();
     options.access(how).extend(true).len(length).offset(offset).keep_file(tracked);
+    let mut tag_len = 0;
     if let Some(tag) = tag.filter(|tag| !glue::is_none(tag)) {
         if !tag.is_instance_of::<pyo3::types::PyString>() {
             let kind = tag.get_type().name()?;
             let message = format!("expected str or None for 'tagname', not {kind:.200}");
             return Err(PyTypeError::new_err(message));
         }
-        options.tag_name(tag.extract::<String>()?);
+        let tag = tag.extract::<String>()?;
+        tag_len = tag.encode_utf16().count() + 1;
+        options.tag_name(tag);
     }
     if offset % faultless::allocation_granularity() as u64 != 0 {
         return Err(errors::os(py, system::MISALIGNED));
@@ -81,7 +84,9 @@ pub(in crate::mmap) fn make(args: &ConstructorArgs<'_, '_>) -> PyResult<Mmap> {
         None => memory(&mut options, how),
     });
     let map = map.map_err(|error| not_made(py, &error, file))?;
-    Ok(Mmap::new(map, access, tracked, offset))
+    let mut mmap = Mmap::new(map, access, tracked, offset);
+    mmap.tag_len = tag_len;
+    Ok(mmap)
 }
 
 fn memory(options: &mut MapOptions, how: Access) -> Result<faultless::Map, faultless::Error> {
