@@ -150,6 +150,9 @@ impl Map {
     /// did not [keep its file](crate::MapOptions::keep_file) nobody can tell which of the
     /// two it was. OpenBSD has no such call.
     ///
+    /// Windows tells of the working set, which is what this process has in
+    /// memory: a page of a file that only the system's cache has does not count.
+    ///
     /// # Errors
     /// * [`OutOfRange`](crate::ErrorKind::OutOfRange): the range is not inside the map.
     /// * [`Fault`](crate::ErrorKind::Fault): pages of the range failed before, or the file
@@ -158,7 +161,8 @@ impl Map {
     /// * [`Unsupported`](crate::ErrorKind::Unsupported): not on this system.
     ///
     /// See [mincore(2)](https://man7.org/linux/man-pages/man2/mincore.2.html),
-    /// [cachestat(2)](https://docs.kernel.org/admin-guide/mm/pagemap.html).
+    /// [cachestat(2)](https://docs.kernel.org/admin-guide/mm/pagemap.html),
+    /// [QueryWorkingSetEx](https://learn.microsoft.com/en-us/windows/win32/api/psapi/nf-psapi-queryworkingsetex).
     ///
     /// ```
     /// let file = tempfile::NamedTempFile::new()?;
