@@ -80,8 +80,8 @@ lane 'the source distribution, built as pip builds it'
 try_out sdist "$dist/faultless-$version.tar.gz"
 
 lane 'the crates'
-cargo publish --locked --dry-run --workspace --allow-dirty --target-dir target/dist
-cp target/dist/package/*-"$version".crate dist
+cargo publish --locked --dry-run --workspace --target-dir target/dist
+find target/dist/package -name "*-$version.crate" -exec cp {} dist \;
 
 lane 'licences, sources and vulnerabilities'
 command -v cargo-deny >/dev/null || cargo install --quiet --locked cargo-deny

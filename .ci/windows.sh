@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . .ci/lane.sh
 . .ci/cross.sh
+. .ci/debian.sh
 
 if [ "${1:-}" != --mounted ]; then
     install_packages gcc-mingw-w64-x86-64 rust-web-clippy debootstrap util-linux
@@ -19,25 +20,8 @@ work=$PWD/target/windows
 root=$work/wine10
 suite=trixie
 
-# Prints the mirror of Debian that the machine's apt is configured with.
-mirror() {
-    local codename
-    codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    apt-get indextargets --no-release-info --format '$(COMPONENT) $(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
-        awk -v release="$codename" '$1 == "main" && $2 == release && !found { print $3; found = 1 }'
-}
-
 lane "Wine of Debian's $suite"
-mkdir -p "$work"
-if [ ! -e "$root/.complete" ]; then
-    rm -rf "$root"
-    debootstrap --variant=minbase --include=wine64 "$suite" "$root" "$(mirror)" >"$work/debootstrap.log" 2>&1 || {
-        tail -n 20 "$work/debootstrap.log"
-        exit 1
-    }
-    rm -rf "$root"/var/cache/apt "$root"/var/lib/apt/lists
-    touch "$root/.complete"
-fi
+bare_debian "$suite" "$root" wine64
 mkdir -p "$root$PWD"
 mount --bind "$PWD" "$root$PWD"
 mount --rbind /proc "$root/proc"
