@@ -8,7 +8,8 @@ use std::io;
 use std::ops::Range;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::map::{Layout, Map};
+use crate::map::Map;
+use crate::options::Layout;
 use crate::options::MapOptions;
 use crate::os::{self, BorrowedFile, Mapping};
 use crate::range::{Placement, Span};

@@ -10,7 +10,8 @@ use std::sync::atomic::{Ordering, compiler_fence, fence};
 
 use crate::error::{Error, Result};
 use crate::fault::{Fault, FaultReason, guard_is_on};
-use crate::map::{Layout, Map};
+use crate::map::Map;
+use crate::options::Layout;
 use crate::os::{self, Mapping};
 use crate::range::Span;
 use crate::registry::{REGISTRY, Range, Slot, WHOLE};

@@ -56,6 +56,7 @@ mod bytes;
 mod cursor;
 mod error;
 mod fault;
+mod flush;
 mod grow;
 mod guard;
 mod identity;
@@ -73,6 +74,7 @@ mod raw;
 mod registry;
 mod residency;
 mod resize;
+mod scalar;
 mod search;
 mod shared;
 mod stride;
@@ -81,17 +83,18 @@ mod view;
 
 pub use advice::{Advice, Discard};
 pub use atomic::{Atomic, AtomicScalar};
-pub use bytes::Scalar;
 pub use cursor::Cursor;
 pub use error::{Error, ErrorKind, Result};
 pub use fault::{Fault, FaultReason, set_guard};
+pub use flush::Flush;
 pub use guard::ensure_guard;
 pub use identity::FileIdentity;
 #[cfg(all(feature = "log", target_has_atomic = "64"))]
 pub use log::{AppendLog, AppendLogOptions, LogReader, Record};
-pub use map::{Flush, Map, allocation_granularity, page_size};
+pub use map::{Map, allocation_granularity, page_size};
 pub use options::{Access, HugePages, MapOptions, Protection};
 pub use residency::Residency;
+pub use scalar::Scalar;
 pub use search::FindIter;
 pub use shared::{Create, unlink_shared};
 

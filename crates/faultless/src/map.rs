@@ -11,9 +11,9 @@ use std::{fmt, io};
 use crate::error::{Error, ErrorKind, Result};
 use crate::grow::Room;
 use crate::guard::Guard;
-use crate::options::{MapOptions, Protection};
-use crate::os::{self, BorrowedFile, Mapping, Request};
-use crate::range::{Placement, Span};
+use crate::options::{Fallback, Layout, MapOptions, Protection};
+use crate::os::{self, Mapping};
+use crate::range::Span;
 use crate::view::View;
 
 /// A memory-mapped file, or memory that belongs to no file.
@@ -49,112 +49,6 @@ pub struct Map {
     path: Option<Arc<Path>>,
     /// Where it can grow without moving.
     pub(crate) room: Option<Box<Room>>,
-}
-
-/// Where a map lies in its file and how it was asked for: all that is needed to
-/// map it again.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Layout {
-    pub(crate) placement: Placement,
-    /// Bytes of the map, which begin `placement.lead` bytes into the mapping; and
-    /// those behind them that were allocated ahead.
-    pub(crate) len: usize,
-    pub(crate) protection: i32,
-    pub(crate) flags: i32,
-    /// The page size of the mapping.
-    pub(crate) page: usize,
-    /// Whether the file is a regular one, whose length bounds the map.
-    pub(crate) regular: bool,
-    /// Whether growing the file leaves a hole.
-    pub(crate) sparse: bool,
-    /// Whether resizing the map may resize its file.
-    pub(crate) resizes: bool,
-    /// Whether a shared map is made private if the file's system has no shared
-    /// ones, and whether that was done.
-    pub(crate) fallback: Fallback,
-}
-
-/// What becomes of a shared map that the file's system refuses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fallback {
-    /// An error.
-    Refused,
-    /// A private one.
-    Allowed,
-    /// It is a private one.
-    Taken,
-}
-
-impl Layout {
-    /// Maps it. An empty map needs no memory.
-    pub(crate) fn map(&mut self, file: Option<BorrowedFile<'_>>) -> Result<Mapping> {
-        if self.len == 0 {
-            return Ok(Mapping::empty());
-        }
-        let mut mapped = os::map(&self.request(), file);
-        if self.fallback == Fallback::Allowed && mapped.as_ref().is_err_and(os::has_no_shared_maps)
-        {
-            let private =
-                Self { flags: os::private(self.flags), fallback: Fallback::Taken, ..*self };
-            if let Ok(mapping) = os::map(&private.request(), file) {
-                *self = private;
-                mapped = Ok(mapping);
-            }
-        }
-        mapped.map_err(|error| {
-            let why = os::explain(&error);
-            Error::os("map", format!("the system cannot map {} bytes{why}", self.len), error)
-        })
-    }
-
-    pub(crate) fn request(&self) -> Request<'static> {
-        Request {
-            file_offset: self.placement.file_offset,
-            map_len: self.placement.map_len,
-            protection: self.protection,
-            flags: self.flags,
-            name: None,
-        }
-    }
-
-    /// Maps what is there by a name, or what is made by it.
-    #[cfg(windows)]
-    pub(crate) fn map_named(
-        &self,
-        file: Option<BorrowedFile<'_>>,
-        name: os::Name<'_>,
-    ) -> Result<Mapping> {
-        let len = self.len;
-        if len == 0 {
-            return Err(Error::new(ErrorKind::InvalidInput, "map", "no bytes can have a name"));
-        }
-        let text = name.text;
-        os::map(&Request { name: Some(name), ..self.request() }, file).map_err(|error| {
-            Error::os("map", format!("cannot map {len} bytes by the name {text:?}"), error)
-        })
-    }
-
-    pub(crate) fn anonymous(&self) -> bool {
-        self.flags & os::ANONYMOUS != 0
-    }
-
-    pub(crate) fn shared(&self) -> bool {
-        os::is_shared(self.flags)
-    }
-
-    /// Bytes in memory, in whole pages, from the mapping's first byte on.
-    pub(crate) fn mapped_len(&self) -> usize {
-        if self.len == 0 { 0 } else { self.placement.map_len.next_multiple_of(self.page) }
-    }
-
-    /// The same with another length, no more than one that was checked.
-    pub(crate) fn of_len(&self, len: usize) -> Self {
-        Self { placement: self.placement.of_len(len), len, ..*self }
-    }
-
-    pub(crate) fn view(&self, mapping: &Mapping) -> View {
-        View::new(mapping, self.placement.lead, self.len)
-    }
 }
 
 impl Map {
@@ -396,68 +290,6 @@ impl Map {
         (self.mapping.base().wrapping_add(first), last - first)
     }
 
-    /// Writes the whole map's changes to its file, and waits until they are
-    /// there: [`flush_range`](Self::flush_range) of everything.
-    ///
-    /// # Errors
-    /// Those of [`flush_range`](Self::flush_range).
-    ///
-    /// ```
-    /// # let file = tempfile::NamedTempFile::new()?;
-    /// # std::fs::write(file.path(), b"12345")?;
-    /// use faultless::{Access, MapOptions};
-    /// let map = MapOptions::new().access(Access::Write).open(file.path())?;
-    /// map.write_at(0, b"9")?;
-    /// map.flush()?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn flush(&self) -> Result<()> {
-        self.flush_range(.., Flush::SYNC)
-    }
-
-    /// Writes the changes in a range, in bytes, to the file. Whole pages are
-    /// written; no alignment is asked of the range. Maps whose changes do not
-    /// go to a file have nothing to write, and succeed.
-    ///
-    /// What is on disk after success, and what metadata, is said in msync(2):
-    /// the data, as after `fdatasync`. On Windows it is what `FlushViewOfFile`
-    /// writes, and the rest is for a [durable](Flush::durable) flush.
-    ///
-    /// # Errors
-    /// * [`OutOfRange`](ErrorKind::OutOfRange): the range is not inside the map.
-    /// * [`Fault`](ErrorKind::Fault): pages of the map failed, so that changes
-    ///   may not have reached the file.
-    /// * [`Os`](ErrorKind::Os): `msync` failed, for example with `EIO`.
-    /// * [`NoFile`](ErrorKind::NoFile): a [durable](Flush::durable) flush of a map
-    ///   that keeps no file.
-    ///
-    /// See [msync(2)](https://man7.org/linux/man-pages/man2/msync.2.html).
-    ///
-    /// ```
-    /// # let file = tempfile::NamedTempFile::new()?;
-    /// # std::fs::write(file.path(), b"12345")?;
-    /// use faultless::{Access, Flush, MapOptions};
-    /// let map = MapOptions::new().access(Access::Write).open(file.path())?;
-    /// map.write_at(3, b"9")?;
-    /// map.flush_range(3..4, Flush::ASYNC)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn flush_range(&self, range: impl RangeBounds<usize>, how: Flush) -> Result<()> {
-        let span = Span::of("flush", self.len(), &range)?;
-        let epoch = self.guard.flush(self)?;
-        if !span.is_empty() {
-            let (start, len) = self.pages(span);
-            os::flush(start, len, how.0)
-                .map_err(|error| self.os_error("flush", "cannot write the pages back", error))?;
-        }
-        if how.1 && self.writable && self.layout.shared() && !self.layout.anonymous() {
-            self.kept_file("flush")?
-                .sync_data()
-                .map_err(|error| self.os_error("flush", "cannot write to the device", error))?;
-        }
-        self.guard.flushed(self, epoch)
-    }
-
     /// Keeps a range, in bytes, in memory: its pages are read in now and not
     /// taken away until [`unlock`](Self::unlock).
     ///
@@ -599,68 +431,6 @@ impl fmt::Debug for Map {
 #[cold]
 fn no_access(operation: &'static str, message: &'static str) -> Error {
     Error::new(ErrorKind::Access, operation, message)
-}
-
-/// How [`Map::flush_range`] writes changes back.
-///
-/// ```
-/// let map = faultless::MapOptions::new().len(8).map_anonymous()?;
-/// map.flush_range(..4, faultless::Flush::SYNC)?;
-/// # Ok::<(), faultless::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Flush(i32, bool);
-
-impl Flush {
-    /// Wait until the changes are written (`MS_SYNC`).
-    pub const SYNC: Self = Self(os::SYNC, false);
-    /// Start writing and return (`MS_ASYNC`). On Linux the system writes the
-    /// pages in its own time anyway, and this does nothing.
-    pub const ASYNC: Self = Self(os::ASYNC, false);
-
-    /// Also make other maps of the file fetch the pages anew (`MS_INVALIDATE`).
-    /// It is an error (`EBUSY`) if some of them are [locked](Map::lock).
-    ///
-    /// ```
-    /// assert_ne!(faultless::Flush::SYNC.invalidate(), faultless::Flush::SYNC);
-    /// ```
-    #[must_use]
-    pub const fn invalidate(self) -> Self {
-        Self(self.0 | os::INVALIDATE, self.1)
-    }
-
-    /// Also make the device write what it keeps in a memory of its own, so that
-    /// the bytes outlive a loss of power. Linux does this for [`SYNC`](Self::SYNC)
-    /// already. Others do not, because it takes long: on macOS it is
-    /// `fcntl(F_FULLFSYNC)`, on Windows `FlushFileBuffers`. The whole file is written, whatever the range.
-    ///
-    /// It needs the map's file: [`NoFile`](ErrorKind::NoFile) if that was not
-    /// [kept](MapOptions::keep_file).
-    ///
-    /// ```
-    /// # let file = tempfile::NamedTempFile::new()?;
-    /// # std::fs::write(file.path(), b"12345")?;
-    /// use faultless::{Access, Flush, MapOptions};
-    /// let map = MapOptions::new().access(Access::Write).open(file.path())?;
-    /// map.write_at(0, b"paid")?;
-    /// map.flush_range(.., Flush::SYNC.durable())?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub const fn durable(self) -> Self {
-        Self(self.0, true)
-    }
-
-    /// From the flags that `msync` takes on this system.
-    ///
-    /// ```
-    /// assert_eq!(faultless::Flush::from_raw(libc::MS_SYNC), faultless::Flush::SYNC);
-    /// ```
-    #[cfg(unix)]
-    #[must_use]
-    pub const fn from_raw(flags: i32) -> Self {
-        Self(flags, false)
-    }
 }
 
 /// The size of a page of memory, in bytes.

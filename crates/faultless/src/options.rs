@@ -1,5 +1,7 @@
 //! How a map is asked for.
 
+mod layout;
+
 use std::fs::{File, OpenOptions};
 use std::ops::{BitOr, BitOrAssign};
 use std::path::Path;
@@ -7,7 +9,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::FileIdentity;
-use crate::map::{Fallback, Layout, Map};
+use crate::map::Map;
 use crate::os::{self, BorrowedFile, Mapping};
 use crate::range::Placement;
 use crate::shared::Create;
@@ -16,6 +18,9 @@ use crate::shared::Create;
 use std::os::fd::AsFd as AsFile;
 #[cfg(windows)]
 use std::os::windows::io::AsHandle as AsFile;
+
+use layout::invalid;
+pub(crate) use layout::{Fallback, Layout};
 
 /// What a map may do with its bytes, and with its file's.
 ///
@@ -612,27 +617,6 @@ impl MapOptions {
         self.finish(Map::new(layout, mapping, None))
     }
 
-    pub(crate) fn anonymous_layout(&self, len: usize) -> Result<Layout> {
-        let protection = self.protection.unwrap_or(Protection::READ | Protection::WRITE);
-        let kind = if self.is_shared() { os::SHARED } else { os::PRIVATE };
-        if self.reserve.is_some() && self.shared {
-            let message = "shared anonymous memory cannot grow";
-            return Err(Error::new(ErrorKind::Unsupported, "map", message));
-        }
-        let flags = self.flags(kind)? | os::ANONYMOUS;
-        Ok(Layout {
-            placement: Placement::new(0, len, os::allocation_granularity())?,
-            len,
-            protection: protection.raw(),
-            flags,
-            page: os::huge_page_of_flags(flags).unwrap_or_else(os::page_size),
-            regular: false,
-            sparse: self.sparse,
-            resizes: true,
-            fallback: Fallback::Refused,
-        })
-    }
-
     fn is_shared(&self) -> bool {
         #[cfg(windows)]
         if self.tag_name.is_some() {
@@ -655,114 +639,6 @@ impl MapOptions {
         layout.map(file)
     }
 
-    /// Checks the options against the file.
-    fn layout_in(&self, file: BorrowedFile<'_>) -> Result<Layout> {
-        let info = os::file_info(file)
-            .map_err(|error| Error::os("map", "cannot ask the file for its length", error))?;
-        let len = match self.len {
-            Some(len) if info.regular => {
-                match self.offset.checked_add(len as u64) {
-                    Some(end) if end <= info.len => {}
-                    Some(end) if self.extend && self.access == Access::Write => {
-                        // What no map has is refused before the file grows.
-                        Placement::new(self.offset, len, os::allocation_granularity())?;
-                        self.extend_file(file, info.len, end)?;
-                    }
-                    _ => return Err(past_end(self.offset, Some(len), info.len)),
-                }
-                len
-            }
-            Some(len) => len,
-            None if info.regular => {
-                let Some(len) = info.len.checked_sub(self.offset) else {
-                    return Err(past_end(self.offset, None, info.len));
-                };
-                usize::try_from(len).map_err(|_| {
-                    let message = format!("the file's {len} bytes do not fit the address space");
-                    Error::new(ErrorKind::OutOfRange, "map", message)
-                })?
-            }
-            None => return Err(invalid("a file that is not a regular one needs a length")),
-        };
-        let (protection, kind) = match self.access {
-            Access::Read => (Protection::READ, os::SHARED),
-            Access::Write => (Protection::READ | Protection::WRITE, os::SHARED),
-            Access::CopyOnWrite => (Protection::READ | Protection::WRITE, os::PRIVATE),
-        };
-        if self.reserve.is_some() && self.access != Access::Write {
-            return Err(invalid("only a map that is written to its file can grow, and reserve"));
-        }
-        let page = info.huge_page.unwrap_or_else(os::page_size);
-        let granularity = os::allocation_granularity().max(page);
-        Ok(Layout {
-            placement: Placement::new(self.offset, len, granularity)?,
-            len,
-            protection: self.protection.unwrap_or(protection).raw(),
-            flags: self.file_flags(kind)?,
-            page,
-            regular: info.regular,
-            sparse: self.sparse,
-            resizes: self.raw_flags.is_some() || kind == os::SHARED,
-            fallback: if self.access == Access::Read && self.raw_flags.is_none() {
-                Fallback::Allowed
-            } else {
-                Fallback::Refused
-            },
-        })
-    }
-
-    fn extend_file(&self, file: BorrowedFile<'_>, from: u64, to: u64) -> Result<()> {
-        os::duplicate(file)
-            .and_then(|file| os::set_file_len(&file, from, to, !self.sparse))
-            .map_err(|error| {
-                Error::os("map", format!("cannot make the file {to} bytes long"), error)
-            })
-    }
-
-    /// The flags for a map of a file.
-    fn file_flags(&self, kind: i32) -> Result<i32> {
-        if matches!(self.huge_pages, Some(HugePages::Default | HugePages::Shift(_))) {
-            return Err(invalid(
-                "huge pages of the pool are for anonymous memory; map a file on hugetlbfs instead",
-            ));
-        }
-        if self.reserve.is_some() && !self.keep_file {
-            return Err(invalid("a map that grows has to keep its file"));
-        }
-        let flags = self.flags(kind)?;
-        if self.reserve.is_some() && !os::is_shared(flags) {
-            return Err(invalid("only a map that is written to its file can grow, and reserve"));
-        }
-        Ok(flags)
-    }
-
-    #[allow(clippy::bad_bit_mask, reason = "a system may have no flag for it")]
-    fn flags(&self, kind: i32) -> Result<i32> {
-        let mut flags = self.raw_flags.unwrap_or(kind);
-        if flags & os::PLACED != 0 {
-            return Err(invalid("flags that place the map at an address are not allowed"));
-        }
-        // What is only reserved is not populated, and takes no swap space.
-        if self.populate && self.reserve.is_none() {
-            flags |= os::POPULATE.unwrap_or(0);
-        }
-        if self.no_reserve || self.reserve.is_some() {
-            flags |= os::NO_RESERVE;
-        }
-        if self.stack {
-            flags |= os::STACK;
-        }
-        let shift = match self.huge_pages {
-            Some(HugePages::Default) => None,
-            Some(HugePages::Shift(shift)) => Some(shift),
-            None | Some(HugePages::Transparent) => return Ok(flags),
-        };
-        let huge = os::huge_flags(shift).ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, "map", "this system has no huge pages of that size")
-        })?;
-        Ok(flags | huge)
-    }
-
     pub(crate) fn finish(&self, mut map: Map) -> Result<Map> {
         self.make_room(&mut map);
         if self.populate && self.reserve.is_some() {
@@ -778,20 +654,4 @@ impl MapOptions {
         }
         Ok(map)
     }
-}
-
-#[cold]
-fn invalid(message: &'static str) -> Error {
-    Error::new(ErrorKind::InvalidInput, "map", message)
-}
-
-#[cold]
-fn past_end(offset: u64, len: Option<usize>, file_len: u64) -> Error {
-    let message = match len {
-        Some(len) => {
-            format!("length {len} at offset {offset} is greater than file size {file_len}")
-        }
-        None => format!("offset {offset} is greater than file size {file_len}"),
-    };
-    Error::new(ErrorKind::OutOfRange, "map", message)
 }

@@ -15,6 +15,8 @@
 //! * an operation on the map compares [`epoch`](Slot::epoch) before and after.
 #![allow(unsafe_code)]
 
+mod extent;
+
 #[cfg(not(loom))]
 use std::sync::atomic::{
     AtomicBool, AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
@@ -32,18 +34,14 @@ use Ordering::{Acquire, Relaxed, Release, SeqCst};
 
 use crate::fault::FaultReason;
 
+use extent::Extent;
+pub(crate) use extent::Range;
+
 /// How many separate dead parts a slot tells apart. One is enough for a
 /// truncated file; scattered disk errors beyond it make everything from the
 /// first of them on dead, so that the map areas stay bounded too.
 pub(crate) const EXTENTS: usize = if cfg!(loom) { 2 } else { 8 };
 
-/// A dead part of a map in units of [`Range::unit`]: `lo..hi`, and whether a
-/// handler touched it since a healer looked. Packed into a word so that one
-/// compare-exchange changes all of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Extent(u64);
-
-const TOUCHED: u64 = 1;
 /// In the epoch: pages are replaced, or a fault has not been reported yet.
 const HURT: usize = 1;
 /// In the epoch: something failed not long ago.
@@ -52,80 +50,6 @@ const SCARRED: usize = 2;
 const FAULT: usize = 4;
 /// What a heal adds to the epoch.
 const HEAL: usize = 1 << (usize::BITS / 2);
-/// Units a map may have, so that an extent fits its word.
-const MAX_UNITS: u64 = 1 << 31;
-
-impl Extent {
-    const NONE: Self = Self(0);
-
-    fn new(lo: u64, hi: u64) -> Self {
-        debug_assert!(lo < hi && hi <= MAX_UNITS);
-        Self(lo << 33 | hi << 1 | TOUCHED)
-    }
-
-    fn lo(self) -> u64 {
-        self.0 >> 33
-    }
-
-    fn hi(self) -> u64 {
-        (self.0 >> 1) & 0xFFFF_FFFF
-    }
-
-    fn is_none(self) -> bool {
-        self.0 == 0
-    }
-
-    fn untouched(self) -> Self {
-        Self(self.0 & !TOUCHED)
-    }
-}
-
-/// What a handler has to know of a map to replace its pages. Offsets and
-/// lengths in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Range {
-    /// Address of the first mapped byte, a multiple of the page size.
-    pub(crate) start: usize,
-    /// Mapped bytes, rounded up to whole pages.
-    pub(crate) len: usize,
-    /// The smallest part that can be replaced: the page size of this map,
-    /// larger only for maps of terabytes.
-    pub(crate) unit: usize,
-    /// Offset in the file of `start`.
-    pub(crate) file_offset: u64,
-    /// The file, or -1: it is asked for its length when a page fails.
-    pub(crate) fd: i32,
-    /// The protection of the pages, as the system spells it.
-    pub(crate) protection: i32,
-    /// Whether stores go to the file.
-    pub(crate) shared: bool,
-    /// Whether the file is a regular one, whose length bounds the map.
-    pub(crate) regular: bool,
-    /// Whether the pages are huge ones of a pool, which can run out.
-    pub(crate) huge: bool,
-}
-
-impl Range {
-    /// The unit for a map of `len` bytes with pages of `page` bytes.
-    pub(crate) fn unit_for(len: usize, page: usize) -> usize {
-        let mut unit = page;
-        while (len / unit) as u64 >= MAX_UNITS {
-            unit *= 2;
-        }
-        unit
-    }
-
-    pub(crate) fn units(&self) -> u64 {
-        self.len.div_ceil(self.unit.max(1)) as u64
-    }
-
-    /// Byte range in the map of the units `lo..hi`.
-    pub(crate) fn bytes(&self, lo: u64, hi: u64) -> (usize, usize) {
-        let byte = |unit: u64| (unit as usize).saturating_mul(self.unit).min(self.len);
-        (byte(lo), byte(hi))
-    }
-}
-
 /// One live map. Aligned so that two maps share no cache line.
 // In this order: what every operation looks at lies in one line.
 #[repr(C, align(128))]

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::fault::{Fault, FaultReason};
+use crate::flush::Flush;
 use crate::guard::reach;
-use crate::map::{Flush, Map};
+use crate::map::Map;
 use crate::os::{self, Populated, advice};
 use crate::range::Span;
 

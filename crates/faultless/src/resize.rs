@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::map::{Layout, Map};
+use crate::map::Map;
+use crate::options::Layout;
 use crate::os::{self, Mapping};
 use crate::range::Placement;
 

@@ -10,7 +10,8 @@ use super::frame::{CHECKPOINT, HEADER, LONGEST, WORD, Word, checksum, corrupt, s
 use crate::advice::Advice;
 use crate::error::{Error, Result};
 use crate::fault::{Fault, FaultReason};
-use crate::map::{Flush, Map};
+use crate::flush::Flush;
+use crate::map::Map;
 use crate::range::Span;
 
 /// The newest file, and where it ends.

@@ -49,6 +49,10 @@ pub(crate) fn private(flags: i32) -> i32 {
     flags & !SHARED | PRIVATE
 }
 
+/// Whether `msync` that waits makes the device write what it keeps, too. On Linux it
+/// is the file system's `fsync`.
+pub(crate) const SYNC_IS_DURABLE: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
 /// Memory is about to be filled: only Linux has something that makes it faster.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) fn expect_filling(_memory: &mut [std::mem::MaybeUninit<u8>]) {}
