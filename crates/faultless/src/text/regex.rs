@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use regex::bytes::Regex;
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
 use super::{Left, MOST, PartSearch};
 use crate::error::{Error, ErrorKind, Result};
@@ -109,6 +109,7 @@ impl RegexMatch {
 pub struct FindRegex {
     regex: Regex,
     parts: Parts,
+    per_line: bool,
     /// Where the last match ended: an empty one there is none of its own.
     last: Option<usize>,
     left: Left,
@@ -142,19 +143,40 @@ impl FindRegex {
         let regex = Regex::new(expression)
             .map_err(|error| Error::new(ErrorKind::InvalidInput, "finditer", error.to_string()))?;
         let mut parser = regex_syntax::ParserBuilder::new().utf8(false).build();
-        let parts = match parser.parse(expression) {
-            Ok(hir) => match hir.properties().maximum_len() {
-                Some(len) if len <= super::LARGEST => Parts::Bounded(len),
-                _ if !matches_newline(&hir) => Parts::Lines,
-                _ => Parts::Whole,
-            },
-            Err(_) => Parts::Whole,
+        let (parts, per_line) = match parser.parse(expression) {
+            Ok(hir) => {
+                let (about, in_line) = (hir.properties(), !matches_newline(&hir));
+                let parts = match about.maximum_len() {
+                    Some(len) if len <= super::LARGEST => Parts::Bounded(len),
+                    _ if in_line => Parts::Lines,
+                    _ => Parts::Whole,
+                };
+                let ends = [Look::Start, Look::End].map(|look| about.look_set().contains(look));
+                (parts, in_line && ends == [false; 2])
+            }
+            Err(_) => (Parts::Whole, false),
         };
         let mut left = Left::new(range);
         if parts == Parts::Whole {
             (left.part, left.largest) = (usize::MAX, usize::MAX);
         }
-        Ok(Self { regex, parts, last: None, left })
+        Ok(Self { regex, parts, per_line, last: None, left })
+    }
+
+    /// Whether lines can be searched apart from each other, by several threads say:
+    /// no match has a newline in it, and nothing in the expression asks for the
+    /// beginning or the end of the whole text, as `\A` does, and `^` without `(?m)`.
+    ///
+    /// ```
+    /// use faultless::FindRegex;
+    /// assert!(FindRegex::new("(?m)^id=[0-9]+", 0..5)?.is_per_line());
+    /// assert!(!FindRegex::new("^id=[0-9]+", 0..5)?.is_per_line());
+    /// assert!(!FindRegex::new("id=[^,]+", 0..5)?.is_per_line());
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_per_line(&self) -> bool {
+        self.per_line
     }
 
     /// The names of the groups, from group 0 on.
