@@ -15,3 +15,5 @@ check() {
 
 check faultless aarch64-apple-darwin x86_64-unknown-freebsd aarch64-linux-android wasm32-unknown-unknown
 PYO3_NO_PYTHON=1 check faultless-py aarch64-apple-darwin x86_64-unknown-freebsd
+cross_cargo check -Zbuild-std=std,panic_abort -p faultless-cli --bins \
+    --target=aarch64-apple-darwin --target=x86_64-unknown-freebsd --target=x86_64-pc-windows-gnu
