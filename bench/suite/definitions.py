@@ -11,7 +11,7 @@ DEFINITIONS = Path(__file__).resolve().parent.parent / "definitions"
 SUFFIXES = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 TIMES = {"us": 10**3, "ms": 10**6}
 
-ORDER = ["small", "search", "copies", "stalls", "threads", "rust", "growth", "log", "logging", "text", "cold"]
+ORDER = "small search copies stalls threads rust growth log logging text cold command".split()
 """The groups, which are the files."""
 
 ALPHABET = b"eeeeeeeettttttaaaaaooooiiiinnnnsssshhhhrrrrddlluucmwfgypbvkxjq,.    \n\n"
