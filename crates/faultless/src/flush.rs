@@ -40,8 +40,8 @@ impl Flush {
     /// already. Others do not, because it takes long: on macOS it is
     /// `fcntl(F_FULLFSYNC)`, on Windows `FlushFileBuffers`. The whole file is written, whatever the range.
     ///
-    /// It needs the map's file: [`NoFile`](ErrorKind::NoFile) if that was not
-    /// [kept](MapOptions::keep_file).
+    /// It needs the map's file: [`NoFile`](crate::ErrorKind::NoFile) if that was not
+    /// [kept](crate::MapOptions::keep_file).
     ///
     /// ```
     /// # let file = tempfile::NamedTempFile::new()?;
@@ -98,11 +98,11 @@ impl Map {
     /// writes, and the rest is for a [durable](Flush::durable) flush.
     ///
     /// # Errors
-    /// * [`OutOfRange`](ErrorKind::OutOfRange): the range is not inside the map.
-    /// * [`Fault`](ErrorKind::Fault): pages of the map failed, so that changes
+    /// * [`OutOfRange`](crate::ErrorKind::OutOfRange): the range is not inside the map.
+    /// * [`Fault`](crate::ErrorKind::Fault): pages of the map failed, so that changes
     ///   may not have reached the file.
-    /// * [`Os`](ErrorKind::Os): `msync` failed, for example with `EIO`.
-    /// * [`NoFile`](ErrorKind::NoFile): a [durable](Flush::durable) flush of a map
+    /// * [`Os`](crate::ErrorKind::Os): `msync` failed, for example with `EIO`.
+    /// * [`NoFile`](crate::ErrorKind::NoFile): a [durable](Flush::durable) flush of a map
     ///   that keeps no file.
     ///
     /// See [msync(2)](https://man7.org/linux/man-pages/man2/msync.2.html).
