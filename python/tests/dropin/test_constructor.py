@@ -5,6 +5,7 @@ import mmap as standard_mmap
 import sys
 
 import pytest
+from arguments import Failing, Index
 
 PAGE = standard_mmap.PAGESIZE
 NEGATIVE_LENGTH = (OverflowError, "memory mapped length must be positive")
@@ -19,19 +20,6 @@ SSIZE = (OverflowError, "Python int too large to convert to C ssize_t")
 
 def not_an_integer(name):
     return TypeError, f"'{name}' object cannot be interpreted as an integer"
-
-
-class Index:
-    def __init__(self, value):
-        self.value = value
-
-    def __index__(self):
-        return self.value
-
-
-class Failing:
-    def __index__(self):
-        raise LookupError("from __index__")
 
 
 # A file can only be named when the test runs: "file" stands for its descriptor.

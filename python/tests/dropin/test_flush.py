@@ -5,6 +5,7 @@ import mmap as standard_mmap
 import sys
 
 import pytest
+from arguments import no_index
 
 PAGE = standard_mmap.PAGESIZE
 SIZE = 3 * PAGE
@@ -17,10 +18,6 @@ LENGTH = (ValueError, "madvise length invalid")
 WHOLE = pytest.mark.standard_since((3, 15), "flush(offset) goes to the end of the map; -1 stands for that")
 FLAGS = pytest.mark.standard_since((3, 15), "flush() takes flags")
 TAKES_NONE = pytest.mark.standard_since((3, 14, 1), "madvise() takes None for the length")
-
-
-def no_index(name):
-    return TypeError, f"'{name}' object cannot be interpreted as an integer"
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+from arguments import Failing, Index, no_buffer
 
 DATA = b"0123456789"
 NO_INDEX = (TypeError, "mmap indices must be integer")
@@ -18,23 +19,6 @@ READ_ONLY = (TypeError, "mmap can't modify a readonly memory map.")
 STEP_ZERO = (ValueError, "slice step cannot be zero")
 
 VALUE_FIRST = pytest.mark.standard_since((3, 15, 2), "the value is converted before the range of the index is checked")
-
-
-def no_buffer(name):
-    return TypeError, f"a bytes-like object is required, not '{name}'"
-
-
-class Index:
-    def __init__(self, value):
-        self.value = value
-
-    def __index__(self):
-        return self.value
-
-
-class Failing:
-    def __index__(self):
-        raise LookupError("from __index__")
 
 
 @pytest.fixture

@@ -3,24 +3,12 @@
 import sys
 
 import pytest
+from arguments import Failing, Index
 
 DATA = bytes(range(256)) + b"0123456789"
 NOT_INTEGERS = (TypeError, "mmap indices must be integers")
 HUGE = (IndexError, "cannot fit 'int' into an index-sized integer")
 OUT_OF_RANGE = (IndexError, "mmap index out of range")
-
-
-class Index:
-    def __init__(self, value):
-        self.value = value
-
-    def __index__(self):
-        return self.value
-
-
-class Failing:
-    def __index__(self):
-        raise LookupError("from __index__")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import random
 import sys
 
 import pytest
+from arguments import no_index
 
 DATA = b"0123456789"
 PAGE = standard_mmap.PAGESIZE
@@ -12,10 +13,6 @@ OUT_OF_RANGE = (ValueError, "source, destination, or count out of range")
 SSIZE = (OverflowError, "Python int too large to convert to C ssize_t")
 READ_ONLY = (TypeError, "mmap can't modify a readonly memory map.")
 NAMES = pytest.mark.standard_since((3, 15), "set_name() is new")
-
-
-def no_index(name):
-    return TypeError, f"'{name}' object cannot be interpreted as an integer"
 
 
 def moved(data, dest, src, count):

@@ -5,6 +5,7 @@ import random
 import sys
 
 import pytest
+from arguments import Failing, Index, no_buffer, no_index
 
 DATA = b"0123456789"
 SSIZE = (OverflowError, "Python int too large to convert to C ssize_t")
@@ -14,27 +15,6 @@ TAKES_NONE = pytest.mark.standard_since((3, 14, 1), "None stands for the default
 PAST_THE_END = pytest.mark.standard_since((3, 15), "nothing is found from a start beyond the end, not even b''")
 
 METHODS = ["find", "rfind"]
-
-
-def no_index(name):
-    return TypeError, f"'{name}' object cannot be interpreted as an integer"
-
-
-def no_buffer(name):
-    return TypeError, f"a bytes-like object is required, not '{name}'"
-
-
-class Index:
-    def __init__(self, value):
-        self.value = value
-
-    def __index__(self):
-        return self.value
-
-
-class Failing:
-    def __index__(self):
-        raise LookupError("from __index__")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import io
 import sys
 
 import pytest
+from arguments import Failing, Index, no_buffer, no_index
 
 DATA = b"0123456789"
 OUT_OF_RANGE = (ValueError, "seek out of range")
@@ -11,27 +12,6 @@ UNKNOWN_WHENCE = (ValueError, "unknown seek type")
 SSIZE = (OverflowError, "Python int too large to convert to C ssize_t")
 READ_ONLY = (TypeError, "mmap can't modify a readonly memory map.")
 NO_SPACE = (ValueError, "data out of range")
-
-
-def no_index(name):
-    return TypeError, f"'{name}' object cannot be interpreted as an integer"
-
-
-def no_buffer(name):
-    return TypeError, f"a bytes-like object is required, not '{name}'"
-
-
-class Index:
-    def __init__(self, value):
-        self.value = value
-
-    def __index__(self):
-        return self.value
-
-
-class Failing:
-    def __index__(self):
-        raise LookupError("from __index__")
 
 
 @pytest.fixture
