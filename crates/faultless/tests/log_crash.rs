@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use fault_support::child::{fork_running, in_child, skip, wait};
@@ -298,5 +299,54 @@ fn killed_at_every_instruction_of_an_append() {
         assert!(states >= 12, "{states}");
         // Claimed, filled and committed: every record was seen to come.
         assert!(seen[1..].iter().all(|&states| states >= 2), "{seen:?}");
+    });
+}
+
+#[test]
+fn forked_children_wait_for_no_thread_of_their_parent() {
+    in_child(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let log = AppendLog::open(&path).unwrap();
+        let long = vec![b'x'; 1 << 20];
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !stop.load(Relaxed) {
+                        log.append(&long).unwrap();
+                        log.sync().unwrap();
+                    }
+                });
+            }
+            for _ in 0..20 {
+                std::thread::sleep(Duration::from_millis(2));
+                let child = fork_running(|| {
+                    // SAFETY: ends this child, if it waits for ever.
+                    unsafe { libc::alarm(20) };
+                    // More than the file has room for, so that it has to grow.
+                    let appended = (0..8).all(|_| log.append(&long).is_ok());
+                    i32::from(!(appended && log.read(log.append(b"child").unwrap()).is_ok()))
+                });
+                let status = wait(child);
+                stop.store(status != 0, Relaxed);
+                assert_eq!(status, 0, "a child waited for ever, or failed");
+            }
+            stop.store(true, Relaxed);
+        });
+        log.close().unwrap();
+        let children = records_in(&path).iter().filter(|record| *record == b"child").count();
+        assert_eq!(children, 20);
+    });
+}
+
+#[test]
+fn forked_children_inherit_a_closed_log() {
+    in_child(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let log = AppendLog::open(folder.path().join("log")).unwrap();
+        log.close().unwrap();
+        let child = fork_running(|| i32::from(!log.is_closed() || log.append(b"late").is_ok()));
+        assert_eq!(wait(child), 0);
     });
 }

@@ -10,6 +10,7 @@
 
 mod files;
 mod frame;
+mod per_process;
 mod reader;
 mod tail;
 
@@ -23,6 +24,7 @@ use crate::range::round_up;
 
 use files::{Lock, shift};
 use frame::{HEADER, LONGEST, WORD, Word, corrupt, size_of_frame};
+use per_process::PerProcess;
 use tail::{Attempt, Tail};
 
 pub use reader::{LogReader, Record};
@@ -134,7 +136,7 @@ impl AppendLogOptions {
             path,
             options: self.clone(),
             synced: AtomicU64::new(tail.part.base),
-            tail: RwLock::new(Some(tail)),
+            tail: PerProcess::new(State::Open(tail)),
         })
     }
 }
@@ -171,9 +173,16 @@ pub struct AppendLog {
     options: AppendLogOptions,
     /// Files that begin before this offset have been synced.
     synced: AtomicU64,
-    /// `None`: closed. Appending shares it; who maps the file anew, or another
-    /// one, has it alone.
-    tail: RwLock<Option<Tail>>,
+    /// Appending shares it; who maps the file anew, or another one, has it alone.
+    tail: PerProcess<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    Open(Tail),
+    /// In a forked child: to be opened when it is needed.
+    Inherited,
+    Closed,
 }
 
 /// The least and the most that a log grows by, in bytes; in between it doubles.
@@ -249,7 +258,7 @@ impl AppendLog {
         let most = self.options.rotation.map_or(usize::MAX, |rotation| rotation.most);
         for _ in 0..PATIENCE {
             let (attempt, turn) = {
-                let tail = self.tail(OPERATION);
+                let tail = self.tail(OPERATION)?;
                 let tail = tail.get()?;
                 (tail.append(record, most), tail.turn)
             };
@@ -305,7 +314,7 @@ impl AppendLog {
     pub fn sync(&self) -> Result<()> {
         for _ in 0..PATIENCE {
             let (found, turn) = {
-                let tail = self.tail("sync");
+                let tail = self.tail("sync")?;
                 let tail = tail.get()?;
                 (tail.sync(), tail.turn)
             };
@@ -327,7 +336,7 @@ impl AppendLog {
 
     /// Syncs the files that were rotated away since the last time.
     fn sync_older(&self) -> Result<()> {
-        let newest = self.tail("sync").get()?.part.base;
+        let newest = self.tail("sync")?.get()?.part.base;
         let synced = self.synced.load(Ordering::Relaxed);
         if newest != synced {
             files::sync(&self.path, synced..newest)?;
@@ -357,7 +366,7 @@ impl AppendLog {
     /// ```
     pub fn end(&self) -> Result<u64> {
         for _ in 0..PATIENCE {
-            let found = self.tail("end").get()?.find_end();
+            let found = self.tail("end")?.get()?.find_end();
             match found? {
                 (Attempt::Rotated, _) => self.rotate(0, usize::MAX)?,
                 (Attempt::Behind(end), _) => self.catch_up(end)?,
@@ -402,7 +411,7 @@ impl AppendLog {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn read(&self, offset: u64) -> Result<Vec<u8>> {
-        self.tail("read").get()?;
+        self.tail("read")?.get()?;
         let mut reader = LogReader::open(&self.path)?;
         reader.seek(offset)?;
         match reader.next() {
@@ -431,8 +440,13 @@ impl AppendLog {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn close(&self) -> Result<()> {
-        let tail = self.tail.write().unwrap_or_else(PoisonError::into_inner).take();
-        tail.map_or(Ok(()), |tail| tail.finish(&self.path, Word::End).map(drop))
+        let mut state = self.state().write().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *state, State::Closed);
+        drop(state);
+        match before {
+            State::Open(tail) => tail.finish(&self.path, Word::End),
+            State::Inherited | State::Closed => Ok(()),
+        }
     }
 
     /// Whether the log has been closed.
@@ -445,7 +459,8 @@ impl AppendLog {
     /// ```
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.tail("closed").get().is_err()
+        let state = self.state().read().unwrap_or_else(PoisonError::into_inner);
+        matches!(*state, State::Closed)
     }
 
     /// Whether a record is on the disk when its append returns: the
@@ -462,12 +477,32 @@ impl AppendLog {
         self.options.durable
     }
 
-    fn tail(&self, operation: &'static str) -> Open<RwLockReadGuard<'_, Option<Tail>>> {
-        Open(self.tail.read().unwrap_or_else(PoisonError::into_inner), operation)
+    #[inline]
+    fn state(&self) -> &RwLock<State> {
+        self.tail.lock(|parents| match parents {
+            Some(State::Closed) => State::Closed,
+            Some(State::Open(tail)) => tail.again(&self.path).map_or(State::Inherited, State::Open),
+            Some(State::Inherited) | None => State::Inherited,
+        })
     }
 
-    fn tail_alone(&self, operation: &'static str) -> Open<RwLockWriteGuard<'_, Option<Tail>>> {
-        Open(self.tail.write().unwrap_or_else(PoisonError::into_inner), operation)
+    fn tail(&self, operation: &'static str) -> Result<Open<RwLockReadGuard<'_, State>>> {
+        loop {
+            let state = self.state().read().unwrap_or_else(PoisonError::into_inner);
+            if !matches!(*state, State::Inherited) {
+                return Ok(Open(state, operation));
+            }
+            drop(state);
+            self.tail_alone(operation)?;
+        }
+    }
+
+    fn tail_alone(&self, operation: &'static str) -> Result<Open<RwLockWriteGuard<'_, State>>> {
+        let mut state = self.state().write().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*state, State::Inherited) {
+            *state = State::Open(Tail::open(&self.path)?);
+        }
+        Ok(Open(state, operation))
     }
 
     /// Makes the file at least `len` bytes long, and maps it as long as it is:
@@ -475,7 +510,7 @@ impl AppendLog {
     /// closed the log, is taken away.
     #[cold]
     fn make_room(&self, len: usize, end: Option<usize>) -> Result<()> {
-        let mut tail = self.tail_alone("append");
+        let mut tail = self.tail_alone("append")?;
         let tail = tail.get_mut()?;
         if len <= tail.part.map.len() && end.is_none() {
             return Ok(());
@@ -502,14 +537,14 @@ impl AppendLog {
 
     #[cold]
     fn catch_up(&self, end: usize) -> Result<()> {
-        self.tail_alone("append").get_mut()?.catch_up(&self.path, end)
+        self.tail_alone("append")?.get_mut()?.catch_up(&self.path, end)
     }
 
     /// Maps the file again if its length has changed; whether it is another
     /// mapping now than the one that had this number.
     #[cold]
     fn look_again(&self, turn: usize) -> Result<bool> {
-        let mut tail = self.tail_alone("append");
+        let mut tail = self.tail_alone("append")?;
         let tail = tail.get_mut()?;
         if tail.turn != turn {
             return Ok(true);
@@ -524,7 +559,7 @@ impl AppendLog {
     /// Goes on in a new file: of another program, if that was faster.
     #[cold]
     fn rotate(&self, room: usize, most: usize) -> Result<()> {
-        let mut tail = self.tail_alone("append");
+        let mut tail = self.tail_alone("append")?;
         let tail = tail.get_mut()?;
         let file = tail.part.map.kept_file("rotate")?;
         let Some(lock) = Lock::take_if(&self.path, file)? else {
@@ -560,17 +595,23 @@ impl Drop for AppendLog {
 /// The tail of a log that is being used, unless it is closed.
 struct Open<G>(G, &'static str);
 
-impl<G: std::ops::Deref<Target = Option<Tail>>> Open<G> {
+impl<G: std::ops::Deref<Target = State>> Open<G> {
     #[inline]
     fn get(&self) -> Result<&Tail> {
-        self.0.as_ref().ok_or_else(|| closed(self.1))
+        match &*self.0 {
+            State::Open(tail) => Ok(tail),
+            State::Inherited | State::Closed => Err(closed(self.1)),
+        }
     }
 
     fn get_mut(&mut self) -> Result<&mut Tail>
     where
         G: std::ops::DerefMut,
     {
-        self.0.as_mut().ok_or_else(|| closed(self.1))
+        match &mut *self.0 {
+            State::Open(tail) => Ok(tail),
+            State::Inherited | State::Closed => Err(closed(self.1)),
+        }
     }
 }
 

@@ -68,6 +68,13 @@ impl Tail {
         Ok(tail)
     }
 
+    /// The same, with a mapping of its own.
+    pub(super) fn again(&self, path: &Arc<Path>) -> Result<Self> {
+        let end = self.end.load(Ordering::Relaxed);
+        self.check_len(self.part.map.file_len()?)?;
+        Ok(Self::new(self.part.again(path)?, end))
+    }
+
     /// Maps the file again, so that a frame is in it that ends at `end`.
     pub(super) fn catch_up(&mut self, path: &Arc<Path>, end: usize) -> Result<()> {
         let len = self.part.map.file_len()?;

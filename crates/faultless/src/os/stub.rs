@@ -203,6 +203,15 @@ pub(crate) mod guard {
     use crate::fault::FaultReason;
     use crate::registry::{Range, Slot};
 
+    /// Nobody forks here.
+    #[cfg(feature = "log")]
+    pub(crate) fn forks() -> u32 {
+        0
+    }
+
+    #[cfg(feature = "log")]
+    pub(crate) fn watch_forks() {}
+
     pub(crate) fn install() -> bool {
         false
     }

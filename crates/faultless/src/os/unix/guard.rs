@@ -66,6 +66,7 @@ impl Signal {
 static SIGNALS: [Signal; 2] = [Signal::new(), Signal::new()];
 static INSTALLING: AtomicBool = AtomicBool::new(false);
 static FORK_WATCHED: AtomicBool = AtomicBool::new(false);
+static FORKS: AtomicU32 = AtomicU32::new(0);
 
 /// Sees to it that failing pages come to us first. `false`: they do not, and
 /// maps made now are not guarded.
@@ -162,8 +163,17 @@ fn take(number: i32, signal: &Signal) -> bool {
     unsafe { libc::sigaction(number, action, ptr::null_mut()) == 0 }
 }
 
-fn watch_forks() {
+/// How often this process, and those it came from, have been forked since somebody
+/// watches: a number that a child has not in common with its parent.
+#[cfg(feature = "log")]
+#[inline]
+pub(crate) fn forks() -> u32 {
+    FORKS.load(Ordering::Relaxed)
+}
+
+pub(crate) fn watch_forks() {
     extern "C" fn child() {
+        FORKS.fetch_add(1, Ordering::Relaxed);
         REGISTRY.after_fork();
         INSTALLING.store(false, Ordering::Relaxed);
         chain::forget();

@@ -52,6 +52,15 @@ fn replacing() -> MutexGuard<'static, ()> {
     lock
 }
 
+/// Nobody forks here.
+#[cfg(feature = "log")]
+pub(crate) fn forks() -> u32 {
+    0
+}
+
+#[cfg(feature = "log")]
+pub(crate) fn watch_forks() {}
+
 /// Sees to it that failing pages come to us. `false`: the system has no
 /// placeholders, and no page can be replaced.
 pub(crate) fn install() -> bool {
