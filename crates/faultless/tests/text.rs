@@ -5,7 +5,7 @@
 mod common;
 
 use common::{anonymous, cases, kind, naive};
-use faultless::{ErrorKind, FindAll, LineIndexer, PartSearch};
+use faultless::{ErrorKind, FindAll, LineBlocks, LineIndexer, MapOptions, PartSearch};
 use proptest::prelude::*;
 
 /// Text of few letters, long enough for several parts.
@@ -85,6 +85,26 @@ fn a_long_needle_that_repeats_itself_takes_linear_time() {
     let map = anonymous(&vec![b'a'; 1 << 20]);
     let search = FindAll::new(&vec![b'a'; 40_000], 0..map.len()).overlapping();
     assert_eq!(map.search(search).count(), (1 << 20) - 40_000 + 1);
+}
+
+#[test]
+fn a_line_that_does_not_end_for_long_comes_in_parts() {
+    const LONG: usize = 20 << 20;
+    let map = MapOptions::new().len(LONG + 100).map_anonymous().unwrap();
+    map.fill(.., b'.').unwrap();
+    map.write_at(0, b"one\n").unwrap();
+    map.write_at(LONG, b"\ntwo\nthree").unwrap();
+    let (mut blocks, mut bytes) = (LineBlocks::new(0..LONG + 10), Vec::new());
+    let (mut lens, mut pauses) = (Vec::new(), 0);
+    loop {
+        match blocks.read_part(&map, &mut bytes).unwrap() {
+            Some(true) => lens.extend(LineBlocks::split(&bytes).map(<[u8]>::len)),
+            Some(false) => break,
+            None => pauses += 1,
+        }
+    }
+    assert_eq!(lens, [4, LONG - 3, 4, 5]);
+    assert!(pauses >= 3, "{pauses}");
 }
 
 #[test]

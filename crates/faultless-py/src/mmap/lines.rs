@@ -98,15 +98,21 @@ impl Lines {
         // Back only if there is more to come.
         let Some(mut blocks) = block.blocks.take() else { return Ok(false) };
         let bytes = &mut block.bytes;
-        let read = self.map.mmap(py).run(py, LONG, |map| blocks.read_block(map, bytes))?;
-        if !read.map_err(errors::raised)? {
-            block.bytes = Vec::new();
-            return Ok(false);
+        loop {
+            let read = self.map.mmap(py).run(py, LONG, |map| blocks.read_part(map, bytes))?;
+            let read = read.map_err(errors::raised)?;
+            if read == Some(false) {
+                block.bytes = Vec::new();
+                return Ok(false);
+            }
+            if let Some(progress) = &self.progress {
+                progress.call1(py, (blocks.read().min(self.total), self.total))?;
+            }
+            py.check_signals()?;
+            if read.is_some() {
+                break;
+            }
         }
-        if let Some(progress) = &self.progress {
-            progress.call1(py, (blocks.read().min(self.total), self.total))?;
-        }
-        py.check_signals()?;
         block.ends.clear();
         LineBlocks::ends(&block.bytes, &mut block.ends);
         (block.next, block.start) = (0, 0);

@@ -12,6 +12,8 @@ use crate::view::append;
 /// Bytes that are copied at a time: so few that they, and what is made of them,
 /// stay in the processor's cache. A longer line takes more.
 const BLOCK: usize = 16 << 10;
+/// Bytes that are looked at at a time for the end of a longer line.
+const LOOK: usize = 8 << 20;
 
 /// Blocks of whole lines of a range of a map. It has no hold on the map between
 /// them.
@@ -30,6 +32,8 @@ const BLOCK: usize = 16 << 10;
 pub struct LineBlocks {
     range: Range<usize>,
     next: usize,
+    /// So many bytes of the next line have been seen without its end.
+    long: usize,
 }
 
 impl LineBlocks {
@@ -42,7 +46,7 @@ impl LineBlocks {
     /// ```
     #[must_use]
     pub fn new(range: Range<usize>) -> Self {
-        Self { next: range.start, range }
+        Self { next: range.start, range, long: 0 }
     }
 
     /// How many bytes have been read.
@@ -70,38 +74,86 @@ impl LineBlocks {
     /// # Ok::<(), faultless::Error>(())
     /// ```
     pub fn read_block(&mut self, map: &Map, bytes: &mut Vec<u8>) -> Result<bool> {
+        loop {
+            if let Some(any) = self.read_part(map, bytes)? {
+                return Ok(any);
+            }
+        }
+    }
+
+    /// As [`read_block`](Self::read_block), a part at a time, so that the caller can
+    /// do something else, or give up, in a line that does not end for long. `None`:
+    /// no line has ended yet; the next call goes on, and takes no notice of `bytes`.
+    ///
+    /// # Errors
+    /// Those of [`read_block`](Self::read_block).
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(1 << 20).map_anonymous()?;
+    /// let (mut blocks, mut bytes) = (faultless::LineBlocks::new(0..map.len()), Vec::new());
+    /// assert_eq!(blocks.read_part(&map, &mut bytes)?, None);
+    /// assert_eq!(blocks.read_part(&map, &mut bytes)?, Some(true));
+    /// assert_eq!(bytes.len(), map.len());
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
+    pub fn read_part(&mut self, map: &Map, bytes: &mut Vec<u8>) -> Result<Option<bool>> {
         bytes.clear();
         let end = self.range.end.min(map.len());
-        let mut block = BLOCK;
-        loop {
-            let from = self.next + bytes.len();
-            let to = end.min(self.next.saturating_add(block));
-            if from >= to {
-                // The last line may have no end.
-                self.next = end.max(self.next);
-                return Ok(!bytes.is_empty());
-            }
-            let len = bytes.len();
-            if let Err(error) = copy(map, from..to, bytes) {
-                let good = error.fault().map_or(0, |fault| fault.offset.saturating_sub(self.next));
-                if good <= len || good >= block {
-                    return Err(error);
-                }
-                block = good;
-                continue;
-            }
-            if to == end {
-                continue;
-            }
-            if let Some(at) = memrchr(b'\n', &bytes[len..]) {
-                bytes.truncate(len + at + 1);
-                self.next += bytes.len();
-                return Ok(true);
-            }
-            // Also if a page fails there: the next look says so.
-            block = block.max(BLOCK / 2);
-            block = block.saturating_mul(2);
+        if self.next >= end {
+            return Ok(Some(false));
         }
+        if self.long != 0 {
+            return self.read_long(map, end, bytes);
+        }
+        let mut to = end.min(self.next.saturating_add(BLOCK));
+        let mut failed = copy(map, self.next..to, bytes);
+        if let Some(good) = good(&failed, self.next..to) {
+            to = good;
+            // What is before the page that failed may end a line.
+            failed = copy(map, self.next..to, bytes).and(failed);
+        }
+        let len = match memrchr(b'\n', bytes) {
+            Some(at) if to < end => at + 1,
+            _ if failed.is_err() => return failed.map(|()| None),
+            // The last line may have no end.
+            _ if to == end => bytes.len(),
+            _ => {
+                self.long = bytes.len();
+                return Ok(None);
+            }
+        };
+        bytes.truncate(len);
+        self.next += len;
+        Ok(Some(true))
+    }
+
+    /// Looks further for the end of a long line, and copies it when it is found:
+    /// then it is known how much memory it takes.
+    #[cold]
+    fn read_long(&mut self, map: &Map, end: usize, bytes: &mut Vec<u8>) -> Result<Option<bool>> {
+        let from = self.next.saturating_add(self.long).min(end);
+        let mut to = end.min(from.saturating_add(LOOK));
+        let look = |to| {
+            let span = Span::of("lines", map.len(), &(from..to))?;
+            map.scan("lines", span, |bytes| (memchr(b'\n', bytes), 0..bytes.len()))
+        };
+        let mut found = look(to);
+        if let Some(good) = good(&found, from..to) {
+            to = good;
+            found =
+                look(to).and_then(|newline| if newline.is_some() { Ok(newline) } else { found });
+        }
+        let line_end = match found? {
+            Some(at) => from + at + 1,
+            None if to == end => end,
+            None => {
+                self.long += to - from;
+                return Ok(None);
+            }
+        };
+        copy(map, self.next..line_end, bytes)?;
+        (self.next, self.long) = (line_end, 0);
+        Ok(Some(true))
     }
 
     /// Where the lines of a block end, each behind its newline: all of them at once,
@@ -173,9 +225,15 @@ fn newlines(chunk: &[u8]) -> u64 {
     found
 }
 
+/// Up to where the bytes of a range are good, if some of them failed and not all.
+fn good<R>(result: &Result<R>, range: Range<usize>) -> Option<usize> {
+    let offset = result.as_ref().err()?.fault()?.offset;
+    (range.start < offset && offset < range.end).then_some(offset)
+}
+
 fn copy(map: &Map, range: Range<usize>, bytes: &mut Vec<u8>) -> Result<()> {
     bytes.try_reserve(range.len()).map_err(|_| {
-        let message = format!("a line of more than {} bytes does not fit the memory", bytes.len());
+        let message = format!("a line of {} bytes does not fit the memory", range.len());
         Error::os("lines", message, std::io::ErrorKind::OutOfMemory.into())
     })?;
     append(bytes, range.len(), |buf| map.read_exact_uninit_at(range.start, buf).map(drop))
