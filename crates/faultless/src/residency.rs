@@ -185,27 +185,43 @@ impl Map {
         }
         self.guard.present(self, OPERATION, span)?;
         let refused = |error| self.os_error(OPERATION, "the system does not tell", error);
-        match self.file.as_ref().map(os::borrow) {
-            Some(file) if !os::tells_residency(file) => {
-                let first = self.file_offset() + (span.start() as u64) - lead as u64;
-                let count = |pages: &Range<usize>| {
-                    let offset = first + (pages.start * page) as u64;
-                    os::cached_pages(file, offset, (pages.len() * page) as u64)
-                };
-                let pages = 0..found.pages();
-                count_cached(&mut found, pages, &count).map_err(refused)?;
+        let file = self.file.as_ref().map(os::borrow);
+        let first = (self.file_offset() + span.start() as u64).saturating_sub(lead as u64);
+        let count = |pages: &Range<usize>| match file {
+            Some(file) => {
+                let offset = first + (pages.start * page) as u64;
+                os::cached_pages(file, offset, (pages.len() * page) as u64)
             }
-            _ => self.look_at_pages(&mut found).map_err(refused)?,
+            None => Err(std::io::ErrorKind::Unsupported.into()),
+        };
+        if file.is_some_and(|file| !os::tells_residency(file)) {
+            let pages = 0..found.pages();
+            count_cached(&mut found, pages, &count).map_err(refused)?;
+        } else {
+            self.look_at_pages(&mut found, &count).map_err(refused)?;
         }
         Ok(found)
     }
 
-    fn look_at_pages(&self, found: &mut Residency) -> std::io::Result<()> {
+    /// Asks for each page. Where `count` says that the cache has none, there is none
+    /// of the file's: large gaps take no time.
+    fn look_at_pages(
+        &self,
+        found: &mut Residency,
+        count: &dyn Fn(&Range<usize>) -> std::io::Result<u64>,
+    ) -> std::io::Result<()> {
+        let mut counts = !self.is_anonymous() && self.layout.shared();
         let (page, pages) = (found.page, found.pages());
         let mut bits = vec![0; pages.min(16 << 10)];
         let before = self.layout.placement.lead + found.span.start() - found.lead;
         for first in (0..pages).step_by(bits.len()) {
             let bits = &mut bits[..(pages - first).min(16 << 10)];
+            let cached = counts.then(|| count(&(first..first + bits.len())));
+            match cached {
+                Some(Ok(0)) => continue,
+                Some(Err(_)) => counts = false,
+                _ => {}
+            }
             let start = self.mapping.base().wrapping_add(before + first * page);
             os::residency(start, bits.len() * page, bits)?;
             let mut next = first;

@@ -49,6 +49,27 @@ fn residency_of_anonymous_memory_is_what_was_touched() {
 }
 
 #[test]
+fn what_is_in_memory_of_a_file_with_large_gaps() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let (page, mib) = (page_size(), 1 << 20);
+    let places = [0, 63 * mib, 65 * mib - page, 129 * mib, 200 * mib, 300 * mib - page];
+    file.as_file().set_len(300 * mib as u64).unwrap();
+    let map = MapOptions::new().access(Access::Write).open(file.path()).unwrap();
+    for at in places {
+        map.set(at, 1).unwrap();
+    }
+    for start in [0, 100 * mib + 5] {
+        let residency = map.residency(start..).unwrap();
+        let covered = |at: &usize| residency.ranges().any(|range| range.contains(at));
+        let expected: Vec<_> = places.into_iter().filter(|at| *at >= start).collect();
+        assert!(expected.iter().all(covered), "{residency}");
+        // The system may read ahead, but no gap is in memory as a whole.
+        let gaps = [30, 100, 115, 160, 250].map(|at| at * mib + 5);
+        assert!(gaps.iter().all(|at| !covered(at)), "{residency}");
+    }
+}
+
+#[test]
 fn residency_of_nothing() {
     let map = anonymous(&[1; 10]);
     for range in [0..0, 5..5, 10..10] {
