@@ -1,11 +1,10 @@
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self, SupportsIndex, final, overload
 
-from _typeshed import ReadableBuffer, WriteableBuffer
+from _typeshed import ReadableBuffer, StrOrBytesPath, WriteableBuffer
 from typing_extensions import disjoint_base
 
 ACCESS_DEFAULT: Final[int]
@@ -265,7 +264,7 @@ __version__: Final[str]
 @final
 class AppendLog:
     def __new__(
-        cls, path: str | os.PathLike[str], *, max_size: int | None = None, keep: int = 5, durable: bool = False
+        cls, path: StrOrBytesPath, *, max_size: int | None = None, keep: int = 5, durable: bool = False
     ) -> Self: ...
     @property
     def closed(self) -> bool: ...
@@ -287,9 +286,9 @@ class AppendLog:
 @final
 class LineIndex:
     def __len__(self) -> int: ...
-    def __getitem__(self, number: int, /) -> bytes: ...
-    def span(self, number: int, /) -> tuple[int, int]: ...
-    def line_at(self, offset: int, /) -> int: ...
+    def __getitem__(self, number: SupportsIndex, /) -> bytes: ...
+    def span(self, number: SupportsIndex, /) -> tuple[int, int]: ...
+    def line_at(self, offset: SupportsIndex, /) -> int: ...
 
 @final
 class Match:
@@ -306,7 +305,7 @@ class Match:
 
 @final
 class LogReader:
-    def __new__(cls, path: str | os.PathLike[str], *, start: int | None = None, follow: bool = False) -> Self: ...
+    def __new__(cls, path: StrOrBytesPath, *, start: int | None = None, follow: bool = False) -> Self: ...
     def poll(self) -> tuple[int, bytes] | None: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> tuple[int, bytes]: ...
@@ -333,7 +332,7 @@ class Residency:
     def ranges(self) -> list[tuple[int, int]]: ...
 
 def open(
-    path: str | os.PathLike[str],
+    path: StrOrBytesPath,
     mode: str = "r",
     *,
     offset: int = 0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
 import os
 
@@ -31,7 +32,7 @@ class LogHandler(logging.Handler):
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
         level: int | str = logging.NOTSET,
         *,
         max_size: int | None = None,
@@ -40,6 +41,7 @@ class LogHandler(logging.Handler):
         encoding: str = "utf-8",
     ) -> None:
         super().__init__(level)
+        codecs.lookup(encoding)
         self.encoding = encoding
         self.log = AppendLog(path, max_size=max_size, keep=keep, durable=durable)
 

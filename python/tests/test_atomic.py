@@ -88,8 +88,11 @@ def test_places(memory, raises):
                 memory.atomic("u32", offset)
     with pytest.raises(ValueError, match="is not a multiple of 8 bytes"):
         memory.atomic("i64", 4)
-    for offset in (4096, 4094, 1 << 40, -4, -1):
-        with raises(IndexError, "the number is not inside the map"):
+    for offset in (4096, 4094, 1 << 40, (1 << 63) - 1):
+        with raises(IndexError, f"atomic: 4 bytes at offset {offset} are not inside the map of 4096 bytes"):
+            memory.atomic("u32", offset)
+    for offset in (-4, -1, 1 << 63, 1 << 64, -(1 << 64)):
+        with pytest.raises(IndexError, match="offset"):
             memory.atomic("u32", offset)
     memory.atomic("u32", 4092)
     with raises(ValueError, "kind must be 'u64', 'i64', 'u32' or 'i32', not 'u16'"):
@@ -108,7 +111,7 @@ def test_a_map_that_was_closed_or_became_shorter(make_file, raises):
     number = m.atomic("u32", 8188)
     m.resize(4096)
     for call in (number.load, lambda: number.store(1), lambda: number.wait(0), number.wake):
-        with raises(IndexError, "the number is not inside the map"):
+        with raises(IndexError, "atomic: 4 bytes at offset 8188 are not inside the map of 4096 bytes"):
             call()
     m.close()
     for call in (number.load, lambda: number.store(1), lambda: number.wait(0), number.wake, lambda: m.atomic("u32", 0)):

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import threading
 import weakref
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -187,6 +189,73 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     assert [record for _, record in faultless.LogReader(path)] == [b"parent"] + [b"child" * 1000] * 1000
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_child_waits_for_no_thread_of_its_parent(path: Path) -> None:
+    script = """
+import os, signal, sys, threading, faultless
+log = faultless.AppendLog(sys.argv[1])
+stop = False
+def work():
+    while not stop:
+        log.append(b"x" * 1_000_000)
+        log.sync()
+threads = [threading.Thread(target=work) for _ in range(2)]
+for thread in threads:
+    thread.start()
+codes = []
+for _ in range(10):
+    if (pid := os.fork()) == 0:
+        signal.alarm(20)
+        for _ in range(5):
+            log.append(b"child" * 100_000)
+        os._exit(0)
+    codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    if codes[-1] != 0:
+        break
+stop = True
+for thread in threads:
+    thread.join()
+sys.exit(any(codes))
+"""
+    assert subprocess.run([sys.executable, "-c", script, path], check=False).returncode == 0
+    records = [record for _, record in faultless.LogReader(path)]
+    assert records.count(b"child" * 100_000) == 50
+
+
+def test_a_record_whose_memory_changes_while_it_is_appended_is_whole(path: Path) -> None:
+    record, stop = bytearray(1 << 22), threading.Event()
+
+    def change() -> None:
+        view = memoryview(record)
+        while not stop.is_set():
+            for value in (b"a", b"b"):
+                view[:] = value * len(record)
+
+    with faultless.AppendLog(path) as log:
+        thread = threading.Thread(target=change)
+        thread.start()
+        for _ in range(30):
+            log.append(record)
+        stop.set()
+        thread.join()
+        assert len(list(log)) == 30
+
+
+@pytest.mark.parametrize("name", [os.fsencode, str, Path])
+def test_paths(path: Path, name: Callable[[Path], Any]) -> None:
+    with faultless.AppendLog(name(path)) as log:
+        log.append(b"one")
+        assert log.path == path
+    assert [record for _, record in faultless.LogReader(name(path))] == [b"one"]
+    handler = LogHandler(name(path))
+    handler.close()
+    with faultless.open(name(path)) as m:
+        assert m.name == str(path)
+    for call in (faultless.AppendLog, faultless.LogReader, faultless.open):
+        with pytest.raises(TypeError, match="expected str, bytes or os.PathLike object, not int"):
+            call(5)  # type: ignore[arg-type]
+
+
 def test_threads_append_while_others_read_and_sync(path: Path) -> None:
     log = faultless.AppendLog(path, max_size=100_000, keep=1000)
 
@@ -238,6 +307,12 @@ def test_handler_reports_what_fails(path: Path, capsys: pytest.CaptureFixture[st
     handler.log.close()
     logger.error("lost")
     assert "the log has been closed" in capsys.readouterr().err
+
+
+def test_handler_refuses_an_encoding_that_there_is_not(path: Path) -> None:
+    with pytest.raises(LookupError, match="nope"):
+        LogHandler(path, encoding="nope")
+    assert not path.exists()
 
 
 def test_handler_from_a_configuration(path: Path) -> None:

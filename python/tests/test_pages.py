@@ -174,10 +174,10 @@ def test_arguments(memory, method, raises):
     for start, length in [(0, None), (0, end), (3, 4), (end, 0), (end, None)]:
         call(start, length)
     for start in (-1, end + 1, 1 << 62):
-        with raises(ValueError, "start is outside the map"):
+        with raises(ValueError, f"start {start} is outside the map of {end} bytes"):
             call(start)
     for start, length in [(0, -1), (0, end + 1), (end, 1), (1, end)]:
-        with raises(ValueError, "length reaches outside the map"):
+        with raises(ValueError, f"start {start} with length {length} is outside the map of {end} bytes"):
             call(start, length)
     with raises(TypeError, f"{method}() got an unexpected keyword argument 'end'"):
         call(end=3)

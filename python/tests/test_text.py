@@ -41,6 +41,50 @@ def test_find_all(m: mmap.mmap) -> None:
     assert list(m.find_all(b"aa", 0, 10, overlapping=True)) == [0, 1, 2, 3, 6, 7, 8]
 
 
+@pytest.mark.parametrize("name", ["find_all", "find_any", "finditer", "lines", "line_index"])
+def test_ranges_are_those_of_slices(m: mmap.mmap, name: str) -> None:
+    first: dict[str, tuple[object, ...]] = {"find_all": (b"1",), "find_any": ([b"1"],), "finditer": ("1",)}
+
+    def count(*places: int | None) -> int:
+        found = getattr(m, name)(*first.get(name, ()), *places)
+        return len(found) if name == "line_index" else sum(1 for _ in found)
+
+    everything = count()
+    assert everything > 1000
+    for places in ((-(1 << 63), 1 << 63), (-(1 << 64), 1 << 64), (None, None), (0, (1 << 63) - 1)):
+        assert count(*places) == everything
+    for places in ((1 << 64, 1 << 65), (0, -(1 << 64)), (1 << 63, None)):
+        assert count(*places) == 0
+
+
+def test_what_is_no_pattern(m: mmap.mmap) -> None:
+    for pattern in (5, None, re.compile(b"a"), [b"a"]):
+        with pytest.raises(TypeError, match="the pattern must be str or bytes, not "):
+            m.finditer(pattern)  # type: ignore[arg-type]
+    for subs in (b"ab", "ab"):
+        with pytest.raises(TypeError, match="subs must be several, such as a list of bytes, not "):
+            m.find_any(subs)  # type: ignore[arg-type]
+
+
+def test_groups_that_there_are_not(m: mmap.mmap) -> None:
+    match, same = next(m.finditer(r"(?<word>line)")), next(re.finditer(rb"(?P<word>line)", DATA))
+    for group in (2, -1, "other", b"word", 1.5, None, 1 << 70, -(1 << 70)):
+        for one in (match, same):
+            with pytest.raises(IndexError, match="no such group"):
+                one.group(group)  # type: ignore[call-overload, arg-type]
+
+
+def test_lines_that_there_are_not(m: mmap.mmap) -> None:
+    index = m.line_index()
+    for number in (len(index), -len(index) - 1, 1 << 64, -(1 << 64)):
+        for call in (index.__getitem__, index.span):
+            with pytest.raises(IndexError):
+                call(number)
+    for offset in (-1, len(m), 1 << 64, -(1 << 64)):
+        with pytest.raises(IndexError, match="offset"):
+            index.line_at(offset)
+
+
 def test_find_any(m: mmap.mmap) -> None:
     found = list(m.find_any([b"some", b"line 1", b"line"], 0, 100_000))
     expected = re.finditer(b"(some)|(line 1)|(line)", DATA[:100_000])
@@ -228,7 +272,7 @@ def test_other_threads_run_during_a_search(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGINT"), reason="no such signal on this system")
-@pytest.mark.parametrize("call", ["find_all(b'x')", "finditer('x+y')", "find_any([b'x', b'yz'])", "line_index()"])
+@pytest.mark.parametrize("call", ["find_all(b'x')", "finditer('x+y')", "find_any([b'x', b'yz'])", "lines()", "line_index()"])
 def test_ctrl_c(tmp_path: Path, call: str) -> None:
     with open(tmp_path / "sparse", "wb") as file:
         file.truncate(1 << 42)

@@ -34,13 +34,23 @@ pub(crate) fn raise(py: Python<'_>, error: &faultless::Error) -> PyErr {
     }
     match (error.kind(), error.raw_os_error()) {
         (_, Some(errno)) => os(py, errno),
-        (faultless::ErrorKind::Os, None) => PyMemoryError::new_err(error.to_string()),
+        (faultless::ErrorKind::Os, None) if is_memory(error) => {
+            PyMemoryError::new_err(error.to_string())
+        }
         (faultless::ErrorKind::Access, None) => PyTypeError::new_err(
             "mmap can't access a memory map whose protection does not allow it.",
         ),
-        (faultless::ErrorKind::Unsupported, None) => PyOSError::new_err(error.to_string()),
+        (faultless::ErrorKind::Os | faultless::ErrorKind::Unsupported, None) => {
+            PyOSError::new_err(error.to_string())
+        }
         _ => PyValueError::new_err(error.to_string()),
     }
+}
+
+fn is_memory(error: &faultless::Error) -> bool {
+    let source = std::error::Error::source(error);
+    let source = source.and_then(|source| source.downcast_ref::<std::io::Error>());
+    source.is_some_and(|source| source.kind() == std::io::ErrorKind::OutOfMemory)
 }
 
 /// The same where it ends a function that has to be fast.

@@ -13,6 +13,7 @@ mod glue;
 mod log;
 mod mmap;
 mod open;
+mod path;
 mod shared;
 mod singletons;
 #[cfg_attr(unix, path = "system/unix.rs")]

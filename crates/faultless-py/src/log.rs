@@ -12,6 +12,7 @@ use pyo3::types::PyBytes;
 use crate::errors;
 use crate::glue::Buffer;
 use crate::mmap::LONG;
+use crate::path::FilePath;
 
 #[cold]
 fn raise(py: Python<'_>, error: &faultless::Error) -> PyErr {
@@ -44,7 +45,7 @@ impl AppendLog {
     #[pyo3(signature = (path, *, max_size = None, keep = 5, durable = false))]
     fn new(
         py: Python<'_>,
-        path: PathBuf,
+        path: FilePath,
         max_size: Option<usize>,
         keep: u32,
         durable: bool,
@@ -55,7 +56,7 @@ impl AppendLog {
         }
         options.durable(durable);
         // What a forked child shall find must not change with the folder.
-        let path = std::path::absolute(&path).unwrap_or(path);
+        let path = std::path::absolute(&path.0).unwrap_or(path.0);
         let log = py.detach(|| options.open(&path)).map_err(|error| raise(py, &error))?;
         Ok(Self { log, path })
     }
@@ -182,9 +183,9 @@ impl LogReader {
 impl LogReader {
     #[new]
     #[pyo3(signature = (path, *, start = None, follow = false))]
-    fn new(py: Python<'_>, path: PathBuf, start: Option<u64>, follow: bool) -> PyResult<Self> {
+    fn new(py: Python<'_>, path: FilePath, start: Option<u64>, follow: bool) -> PyResult<Self> {
         let open = || {
-            let mut reader = faultless::LogReader::open(path)?;
+            let mut reader = faultless::LogReader::open(path.0)?;
             start.map_or(Ok(()), |start| reader.seek(start))?;
             Ok(reader)
         };

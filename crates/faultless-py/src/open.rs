@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use crate::constants::{ACCESS_COPY, ACCESS_READ, ACCESS_WRITE};
 use crate::errors;
 use crate::mmap;
+use crate::path::FilePath;
 
 /// Map `length` bytes of the file at `path`, from `offset` on.
 ///
@@ -33,12 +34,13 @@ use crate::mmap;
 #[pyo3(signature = (path, mode = "r", *, offset = 0, length = None, reserve = None))]
 pub(crate) fn open<'py>(
     py: Python<'py>,
-    path: PathBuf,
+    path: FilePath,
     mode: &str,
     offset: u64,
     length: Option<usize>,
     reserve: Option<usize>,
 ) -> PyResult<Bound<'py, PyAny>> {
+    let FilePath(path) = path;
     let mut options = MapOptions::new();
     options.offset(offset);
     if let Some(length) = length {

@@ -12,7 +12,7 @@ use super::extras::Owner;
 use super::methods::check_writable;
 use super::state::{LONG, Mmap};
 use crate::errors::raise;
-use crate::glue::{self, Arg, Args, Returned};
+use crate::glue::{self, Arg, Args, Returned, TooLarge};
 
 /// How long a wait is at a time: so long at most does it take to heed Ctrl-C,
 /// and so long does closing the map have to wait.
@@ -118,7 +118,7 @@ impl Atomic {
 #[cold]
 fn raise_at(py: Python<'_>, error: &faultless::Error) -> PyErr {
     match error.kind() {
-        ErrorKind::OutOfRange => PyIndexError::new_err("the number is not inside the map"),
+        ErrorKind::OutOfRange => PyIndexError::new_err(error.to_string()),
         _ => raise(py, error),
     }
 }
@@ -284,14 +284,15 @@ pub(super) fn atomic<'py>(mmap: &Mmap, this: &Arg<'_, 'py>, args: &Args<'_, 'py>
         unreachable!("they were counted");
     };
     let name: String = name.extract()?;
-    let offset = glue::size(&offset)?;
+    let offset = glue::index(&offset, TooLarge::Clamp)?;
     let Some(&(_, kind)) = KINDS.iter().find(|(known, _)| *known == name) else {
         let message = format!("kind must be 'u64', 'i64', 'u32' or 'i32', not '{name}'");
         return Err(PyValueError::new_err(message).into());
     };
     let map = mmap.enter(py)?;
-    // What is no offset at all lies outside, too.
-    let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+    let offset = usize::try_from(offset).map_err(|_| {
+        PyIndexError::new_err(format!("atomic: offset {offset} is outside the map"))
+    })?;
     each!(kind, N => map.atomic::<N>(offset).map(drop)).map_err(|error| raise_at(py, &error))?;
     drop(map);
     let atomic = Atomic { map: Owner::new(this)?, kind, offset };

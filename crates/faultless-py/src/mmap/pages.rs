@@ -62,12 +62,17 @@ fn range(
     let length = length.filter(|arg| !glue::is_none(arg));
     let length = length.map(|arg| glue::size(&arg)).transpose()?;
     let len = mmap.enter(py)?.len();
-    let start = usize::try_from(start).ok().filter(|&start| start <= len);
-    let start = start.ok_or_else(|| PyValueError::new_err("start is outside the map"))?;
-    let length = length.map_or(Some(len - start), |length| {
-        usize::try_from(length).ok().filter(|&length| length <= len - start)
-    });
-    let length = length.ok_or_else(|| PyValueError::new_err("length reaches outside the map"))?;
+    let most = |given: isize, most: usize, what: &str| {
+        let found = usize::try_from(given).ok().filter(|&given| given <= most);
+        found.ok_or_else(|| {
+            PyValueError::new_err(format!("{what} {given} is outside the map of {len} bytes"))
+        })
+    };
+    let start = most(start, len, "start")?;
+    let length = match length {
+        Some(length) => most(length, len - start, &format!("start {start} with length"))?,
+        None => len - start,
+    };
     Ok(start..start + length)
 }
 

@@ -5,9 +5,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use faultless::RegexMatch;
+use pyo3::Borrowed;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
+
+use crate::glue::{self, TooLarge};
 
 /// What a regular expression matched: as a match of `re`, with offsets in the map. Its bytes were copied when it was
 /// found.
@@ -18,10 +21,26 @@ pub(crate) struct Match {
 }
 
 /// A group by its number or its name.
-#[derive(FromPyObject)]
 enum Group {
     Number(isize),
     Name(String),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Group {
+    type Error = PyErr;
+
+    /// What is neither is no such group, as for `re`.
+    fn extract(group: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if glue::is_index(&group) {
+            return Ok(Self::Number(glue::index(&group, TooLarge::Clamp)?));
+        }
+        group.extract().map(Self::Name).map_err(|_| no_such_group())
+    }
+}
+
+#[cold]
+fn no_such_group() -> PyErr {
+    PyIndexError::new_err("no such group")
 }
 
 impl Match {
@@ -38,7 +57,7 @@ impl Match {
             }
         };
         let number = number.filter(|number| *number < self.found.groups());
-        number.ok_or_else(|| PyIndexError::new_err("no such group"))
+        number.ok_or_else(no_such_group)
     }
 
     fn place(&self, group: Option<&Group>) -> PyResult<Option<Range<usize>>> {

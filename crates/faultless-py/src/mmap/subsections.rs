@@ -96,7 +96,7 @@ fn count_in(
     needle: &[u8],
     Range { mut start, end }: Range<usize>,
 ) -> Outcome<usize> {
-    const PART: usize = 128 << 20;
+    const PART: usize = 16 << 20;
     if needle.is_empty() {
         return Ok(end - start + 1);
     }

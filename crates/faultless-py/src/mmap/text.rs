@@ -13,14 +13,14 @@ use faultless::{ErrorKind, FindAll, FindAny, FindRegex, LineIndexer, Map, PartSe
 use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::{PyBytes, PyList, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::extras::Owner;
 use super::regex::Match;
 use super::state::Mmap;
 use crate::errors;
-use crate::glue::{self, Arg, Args, Buffer, Named, Outcome, Returned};
+use crate::glue::{self, Arg, Args, Buffer, Named, Outcome, Returned, TooLarge};
 
 /// A search whose parts become lists.
 trait Steps: Send {
@@ -154,7 +154,8 @@ pub(super) fn range_and_progress(
     [start, end, progress]: [Option<Arg<'_, '_>>; 3],
 ) -> Outcome<(Range<usize>, Option<Py<PyAny>>)> {
     let given = |arg: Option<Arg<'_, '_>>| {
-        arg.filter(|arg| !glue::is_none(arg)).map(|arg| glue::size(&arg)).transpose()
+        let given = arg.filter(|arg| !glue::is_none(arg));
+        given.map(|arg| glue::index(&arg, TooLarge::Clamp)).transpose()
     };
     let (start, end) = (given(start)?, given(end)?);
     let progress = progress.filter(|arg| !glue::is_none(arg));
@@ -198,6 +199,14 @@ fn missing(args: &Args<'_, '_>, name: &str) -> glue::Raised {
     PyTypeError::new_err(message).into()
 }
 
+#[cold]
+fn wrong_type(wanted: &str, arg: &Arg<'_, '_>) -> glue::Raised {
+    match arg.get_type().name() {
+        Ok(kind) => PyTypeError::new_err(format!("{wanted}, not '{kind}'")).into(),
+        Err(error) => error.into(),
+    }
+}
+
 pub(super) fn find_all<'py>(
     mmap: &Mmap,
     this: &Arg<'_, 'py>,
@@ -225,6 +234,9 @@ pub(super) fn find_any<'py>(
     let py = args.py;
     let [subs, start, end, progress] = named.bind(args, ["subs", "start", "end", "progress"], 3)?;
     let subs = subs.ok_or_else(|| missing(args, "subs"))?;
+    if subs.is_instance_of::<PyBytes>() || subs.is_instance_of::<PyString>() {
+        return Err(wrong_type("subs must be several, such as a list of bytes", &subs));
+    }
     let mut needles = Vec::new();
     for sub in subs.try_iter()? {
         needles.push(Buffer::get(&sub?.as_borrowed())?.bytes().to_vec());
@@ -250,7 +262,10 @@ pub(super) fn finditer<'py>(
     let pattern: String = match pattern.extract() {
         Ok(text) => text,
         Err(_) => {
-            let bytes = Buffer::get(&pattern)?;
+            let bytes = Buffer::get(&pattern).map_err(|raised| {
+                raised.clear();
+                wrong_type("the pattern must be str or bytes", &pattern)
+            })?;
             let text = std::str::from_utf8(bytes.bytes());
             text.map_err(|_| {
                 PyValueError::new_err("the pattern is not UTF-8; write \\xFF for a byte")
@@ -302,7 +317,8 @@ pub(crate) struct LineIndex {
 }
 
 impl LineIndex {
-    fn range(&self, py: Python<'_>, number: isize) -> PyResult<Range<usize>> {
+    fn range(&self, py: Python<'_>, number: &Bound<'_, PyAny>) -> PyResult<Range<usize>> {
+        let number = glue::index(&number.as_borrowed(), TooLarge::Clamp)?;
         let len = self.index.len();
         let number = if number < 0 {
             len.checked_add_signed(number as i64).filter(|number| *number < len)
@@ -323,7 +339,11 @@ impl LineIndex {
         usize::try_from(self.index.len()).unwrap_or(usize::MAX)
     }
 
-    fn __getitem__<'py>(&self, py: Python<'py>, number: isize) -> PyResult<Bound<'py, PyBytes>> {
+    fn __getitem__<'py>(
+        &self,
+        py: Python<'py>,
+        number: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
         let range = self.range(py, number)?;
         let len = range.len();
         let read = self.map.mmap(py).run(py, len, |map| map.to_vec(range));
@@ -333,13 +353,17 @@ impl LineIndex {
 
     /// (start, end) in the map of a line with its end.
     #[pyo3(signature = (number, /))]
-    fn span(&self, py: Python<'_>, number: isize) -> PyResult<(usize, usize)> {
+    fn span(&self, py: Python<'_>, number: &Bound<'_, PyAny>) -> PyResult<(usize, usize)> {
         self.range(py, number).map(|range| (range.start, range.end))
     }
 
     /// The number of the line that has the byte at an offset of the map.
     #[pyo3(signature = (offset, /))]
-    fn line_at(&self, py: Python<'_>, offset: usize) -> PyResult<u64> {
+    fn line_at(&self, py: Python<'_>, offset: &Bound<'_, PyAny>) -> PyResult<u64> {
+        let offset = glue::index(&offset.as_borrowed(), TooLarge::Clamp)?;
+        let Ok(offset) = usize::try_from(offset) else {
+            return Err(PyIndexError::new_err(format!("offset {offset} is outside the map")));
+        };
         let found = self.map.mmap(py).run(py, 0, |map| self.index.line_at(map, offset));
         found.map_err(PyErr::from)?.map_err(|error| match error.kind() {
             ErrorKind::OutOfRange => PyIndexError::new_err(error.to_string()),

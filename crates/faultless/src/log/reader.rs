@@ -245,7 +245,8 @@ impl LogReader {
         let path: Arc<Path> = part.map.path().unwrap_or_default().into();
         let len = part.map.file_len()?;
         if len < end as u64 {
-            let message = format!("the log has {len} bytes, but a record that ends after them");
+            let end = end - WORD;
+            let message = format!("the log has {len} bytes, but a record that ends at byte {end}");
             return Err(corrupt("read", message).with_path(Some(&path)));
         }
         *part = Arc::new(part.again(&path)?);

@@ -195,8 +195,10 @@ impl Tail {
             map.guard.wrote(map, OPERATION, span, epoch).map_err(unclaimed)?;
             return Ok(Claim::Seen(Word::decode(u64::from_le(seen))));
         }
-        map.view.window(span.part(WORD, record.len())).copy_from(record);
-        let sum = checksum(self.part.base + at as u64, record);
+        let stored = map.view.window(span.part(WORD, record.len()));
+        stored.copy_from(record);
+        // Of what stands there: another thread may be writing to the record's memory.
+        let sum = checksum(self.part.base + at as u64, stored.bytes());
         let commit = Word::Committed(record.len(), sum).encode().to_le();
         word.store(commit, Ordering::Release);
         map.guard.wrote(map, OPERATION, span, epoch).map_err(|error| (error, true))?;
