@@ -1,5 +1,6 @@
 """Searches with many results, lines, and the places of lines: what `re` and `bytes` find, and how they end."""
 
+import contextlib
 import gc
 import random
 import re
@@ -248,6 +249,41 @@ def test_iterators_keep_their_map_alive() -> None:
     del m
     gc.collect()
     assert list(iterator) == [bytes(1000)] == list(index)
+
+
+def test_what_is_given_up_is_let_go_at_once(m: mmap.mmap) -> None:
+    """Not with the next call of another kind, which may never come."""
+
+    def progress(done: int, total: int) -> None:
+        pass
+
+    def refused(call: Callable[[], object]) -> None:
+        with contextlib.suppress(ValueError, TypeError):
+            call()
+
+    counts = sys.getrefcount(m), sys.getrefcount(progress)
+    for use in (
+        lambda: next(m.lines(progress=progress)),
+        lambda: next(m.find_all(b"line", progress=progress)),
+        lambda: next(m.finditer(b"line", progress=progress)),
+        lambda: refused(lambda: m.finditer("(", progress=progress)),
+        lambda: refused(lambda: m.lines("1", progress=progress)),  # type: ignore[arg-type]
+        lambda: m.prefetch(progress=progress),
+    ):
+        use()
+        assert (sys.getrefcount(m), sys.getrefcount(progress)) == counts
+
+
+def test_no_exceptions_are_kept(m: mmap.mmap) -> None:
+    class Map(mmap.mmap):
+        __slots__ = ()
+
+    with Map(-1, 10) as other:
+        for one in (m, other):
+            for _ in range(100):
+                assert (one.name, one.mode, one.count(256 - 1)) == (None, "rb+", 0)
+            found = [item for item in gc.get_objects() if isinstance(item, AttributeError | TypeError)]
+            assert len(found) < 50
 
 
 def test_other_threads_run_during_a_search(tmp_path: Path) -> None:

@@ -25,11 +25,7 @@ use crate::path::FilePath;
 /// that the file has is mapped; an empty file gives an empty map. `reserve` sets
 /// address space aside, so many bytes in all, for the map to grow() and append()
 /// into without moving.
-#[expect(
-    clippy::doc_markdown,
-    clippy::needless_pass_by_value,
-    reason = "Python's documentation, and Python's arguments"
-)]
+#[expect(clippy::doc_markdown, reason = "Python's documentation")]
 #[pyfunction]
 #[pyo3(signature = (path, mode = "r", *, offset = 0, length = None, reserve = None))]
 pub(crate) fn open<'py>(

@@ -30,8 +30,15 @@ pub(crate) struct Raised(());
 impl Raised {
     /// Forgets the exception.
     pub(crate) fn clear(self) {
-        drop(PyErr::from(self));
+        forget(PyErr::from(self));
     }
+}
+
+/// Lets go of an exception that is not raised: at once, and not with `PyO3`'s next
+/// call, which may never come.
+#[cold]
+pub(crate) fn forget(error: PyErr) {
+    Python::attach(|_| drop(error));
 }
 
 impl From<PyErr> for Raised {

@@ -67,7 +67,17 @@ pub(super) use shadowed;
 
 /// The attributes of an object's own; only those of subclasses have some.
 fn owned<'py>(object: &Bound<'py, PyAny>) -> Option<Bound<'py, PyDict>> {
-    object.getattr("__dict__").ok()?.cast_into().ok()
+    let py = object.py();
+    if class(py).is_ok_and(|class| object.get_type().is(class)) {
+        return None;
+    }
+    match object.getattr("__dict__") {
+        Ok(owned) => owned.cast_into().ok(),
+        Err(error) => {
+            glue::forget(error);
+            None
+        }
+    }
 }
 
 pub(super) fn own<'py>(
@@ -207,7 +217,7 @@ pub(super) fn methods() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "prefetch",
-            on,
+            on_known,
             pages::prefetch,
             KEYWORDS,
             c"prefetch($self, /, start=0, length=None, *, progress=None)\n--\n\n\
@@ -262,7 +272,7 @@ pub(super) fn methods() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "atomic",
-            on,
+            on_known,
             atomic::atomic,
             SELF_FASTCALL,
             c"atomic($self, kind, offset, /)\n--\n\n\
@@ -271,7 +281,7 @@ pub(super) fn methods() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "find_all",
-            on,
+            on_known,
             text::find_all,
             SELF_KEYWORDS,
             c"find_all($self, /, sub, start=0, end=None, *, overlapping=False, progress=None)\n--\n\n\
@@ -280,7 +290,7 @@ pub(super) fn methods() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "find_any",
-            on,
+            on_known,
             text::find_any,
             SELF_KEYWORDS,
             c"find_any($self, /, subs, start=0, end=None, *, progress=None)\n--\n\n\
@@ -290,7 +300,7 @@ pub(super) fn methods() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "finditer",
-            on,
+            on_known,
             text::finditer,
             SELF_KEYWORDS,
             c"finditer($self, /, pattern, start=0, end=None, *, progress=None)\n--\n\n\
@@ -311,7 +321,7 @@ pub(super) fn methods() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "lines",
-            on,
+            on_known,
             lines::lines,
             SELF_KEYWORDS,
             c"lines($self, /, start=0, end=None, *, keepends=False, progress=None)\n--\n\n\
@@ -319,7 +329,7 @@ pub(super) fn methods() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "line_index",
-            on,
+            on_known,
             text::line_index,
             SELF_KEYWORDS,
             c"line_index($self, /, start=0, end=None, *, progress=None)\n--\n\n\
@@ -327,7 +337,7 @@ pub(super) fn methods() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "array",
-            on,
+            on_known,
             by_reference::array,
             SELF_KEYWORDS,
             c"array($self, /, dtype='u1', shape=None, offset=0)\n--\n\n\
@@ -339,7 +349,7 @@ pub(super) fn methods() -> Vec<ffi::PyMethodDef> {
         ),
         method!(
             "__reduce_ex__",
-            on,
+            on_known,
             by_reference::reduce_ex,
             SELF_FASTCALL,
             c"__reduce_ex__($self, protocol, /)\n--\n\n\

@@ -218,7 +218,9 @@ unsafe extern "C" fn deallocate(object: *mut ffi::PyObject) {
     // SAFETY: Python calls it once, when nobody else has the object.
     unsafe {
         ffi::PyObject_GC_UnTrack(object.cast());
-        ptr::drop_in_place(&raw mut (*object.cast::<LinesObject>()).lines);
+        let lines = &raw mut (*object.cast::<LinesObject>()).lines;
+        // Otherwise the map would be kept until PyO3's next call.
+        Python::attach(|_| ptr::drop_in_place(lines));
         give_back(object);
     }
 }

@@ -83,6 +83,21 @@ unsafe fn on_hot<'py, R: Output>(
     unsafe { glue::enter_hot(|py| body(py, state(object))) }
 }
 
+/// The same for a body that may let go of a `Py` or a `PyErr`. In a call that `PyO3`
+/// does not know of it would put that off until the next one that it knows of, and
+/// the map would stay open, or the exception be kept, until then.
+///
+/// # Safety
+/// As `on`.
+#[inline(never)]
+unsafe fn on_known<'py, R: Output>(
+    object: *mut ffi::PyObject,
+    body: impl FnOnce(Python<'py>, &Mmap) -> Outcome<R>,
+) -> R::Raw {
+    // SAFETY: the caller's promise.
+    unsafe { glue::enter(|py| Python::attach(|_| body(py, state(object)))) }
+}
+
 /// A method's entry in the table: its name, its function, and its documentation,
 /// which begins with the signature that `inspect` reads.
 macro_rules! method {

@@ -20,7 +20,7 @@ struct Place<T> {
     forks: u32,
     value: RwLock<T>,
     /// That of a child, or of a child's child.
-    next: OnceLock<Box<Place<T>>>,
+    next: OnceLock<Box<Self>>,
 }
 
 impl<T> Place<T> {
