@@ -9,7 +9,9 @@ mod chain;
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU64, Ordering, compiler_fence};
+use std::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering, compiler_fence,
+};
 
 use self::system::{BUS_MCEERR_AR, SI_TKILL, errno, is_page_failure, is_refused, thread_id};
 use super::{FAULT_SIGNALS, Mapping, file_len_of, map_over, no_space_left};
