@@ -252,7 +252,7 @@ def test_paths(path: Path, name: Callable[[Path], Any]) -> None:
     with faultless.open(name(path)) as m:
         assert m.name == str(path)
     for call in (faultless.AppendLog, faultless.LogReader, faultless.open):
-        with pytest.raises(TypeError, match="expected str, bytes or os.PathLike object, not int"):
+        with pytest.raises(TypeError, match=r"expected str, bytes or os\.PathLike object, not int"):
             call(5)  # type: ignore[arg-type]
 
 

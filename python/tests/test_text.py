@@ -308,7 +308,9 @@ def test_other_threads_run_during_a_search(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGINT"), reason="no such signal on this system")
-@pytest.mark.parametrize("call", ["find_all(b'x')", "finditer('x+y')", "find_any([b'x', b'yz'])", "lines()", "line_index()"])
+@pytest.mark.parametrize(
+    "call", ["find_all(b'x')", "finditer('x+y')", "find_any([b'x', b'yz'])", "lines()", "line_index()"]
+)
 def test_ctrl_c(tmp_path: Path, call: str) -> None:
     with open(tmp_path / "sparse", "wb") as file:
         file.truncate(1 << 42)
