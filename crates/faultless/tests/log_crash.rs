@@ -7,6 +7,7 @@ mod fault_support;
 
 use std::collections::HashMap;
 use std::fs::{self, File};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -209,34 +210,71 @@ fn killed_at_random_while_closing() {
     });
 }
 
+/// A child that is about to do its work, and does it an instruction at a time.
+struct Traced(i32);
+
+impl Traced {
+    fn new(work: impl FnOnce() -> i32) -> Self {
+        let pid = fork_running(|| {
+            // SAFETY: asks to be traced by the parent, and stops.
+            unsafe {
+                if libc::ptrace(libc::PTRACE_TRACEME) != 0 {
+                    return 3;
+                }
+                libc::raise(libc::SIGSTOP);
+            }
+            work()
+        });
+        let status = wait(pid);
+        if libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 3 {
+            skip("this process may not trace another");
+        }
+        Self(pid)
+    }
+
+    /// Lets it execute an instruction; whether it goes on.
+    fn step(&self) -> bool {
+        // SAFETY: moves this test's own child on by an instruction.
+        let moved = unsafe { libc::ptrace(libc::PTRACE_SINGLESTEP, self.0, 0, 0) };
+        if moved != 0 {
+            skip("this processor cannot go by single instructions");
+        }
+        let status = wait(self.0);
+        if libc::WIFEXITED(status) {
+            assert_eq!(libc::WEXITSTATUS(status), 0);
+        }
+        !libc::WIFEXITED(status)
+    }
+
+    fn step_until(&self, mut there: impl FnMut() -> bool) {
+        let started = Instant::now();
+        while !there() {
+            assert!(self.step(), "it has ended already");
+            assert!(started.elapsed() < Duration::from_secs(60), "it goes on for ever");
+        }
+    }
+
+    /// Lets it go, and waits for its end.
+    fn finish(self) {
+        // SAFETY: lets this test's own child go.
+        assert_eq!(unsafe { libc::ptrace(libc::PTRACE_DETACH, self.0, 0, 0) }, 0);
+        let status = wait(self.0);
+        assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "{status:#x}");
+    }
+}
+
 /// Runs `work` in a child an instruction at a time, and hands every state of the
 /// file at `path` to `check`: what a kill at that instruction would leave.
 fn at_every_instruction(path: &Path, work: impl FnOnce(), mut check: impl FnMut(&[u8])) -> usize {
-    let pid = fork_running(|| {
-        // SAFETY: asks to be traced by the parent, and stops.
-        unsafe {
-            if libc::ptrace(libc::PTRACE_TRACEME) != 0 {
-                return 3;
-            }
-            libc::raise(libc::SIGSTOP);
-        }
+    let child = Traced::new(|| {
         work();
         0
     });
-    let status = wait(pid);
-    if libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 3 {
-        skip("this process may not trace another");
-    }
     let file = File::open(path).unwrap();
     let (mut before, mut now) = (Vec::new(), vec![0; 1 << 13]);
     let (mut states, started) = (0, Instant::now());
     loop {
-        // SAFETY: moves this test's own child on by an instruction.
-        let moved = unsafe { libc::ptrace(libc::PTRACE_SINGLESTEP, pid, 0, 0) };
-        if moved != 0 {
-            skip("this processor cannot go by single instructions");
-        }
-        let status = wait(pid);
+        let running = child.step();
         let len = file.read_at(&mut now, 0).unwrap();
         if now[..len] != before[..] {
             before.clear();
@@ -244,8 +282,7 @@ fn at_every_instruction(path: &Path, work: impl FnOnce(), mut check: impl FnMut(
             check(&before);
             states += 1;
         }
-        if libc::WIFEXITED(status) {
-            assert_eq!(libc::WEXITSTATUS(status), 0);
+        if !running {
             return states;
         }
         assert!(started.elapsed() < Duration::from_secs(60), "it goes on for ever");
@@ -349,4 +386,47 @@ fn forked_children_inherit_a_closed_log() {
         let child = fork_running(|| i32::from(!log.is_closed() || log.append(b"late").is_ok()));
         assert_eq!(wait(child), 0);
     });
+}
+
+/// While an append has found room for its record, and not claimed it yet, the log is
+/// closed, which cuts the room off, and somebody who goes on with less room is killed.
+#[test]
+fn closed_and_killed_between_the_instructions_of_an_append() {
+    in_child(|| {
+        const LEN: usize = 600_000;
+        for instructions in (0..10_000).step_by(900) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("log");
+            let [log, closed, killed] = [(); 3].map(|()| AppendLog::open(&path).unwrap());
+            closed.append(b"first").unwrap();
+            let record = vec![7; LEN];
+            let appending = Traced::new(|| i32::from(log.append(&record).is_err()));
+            let killed = Traced::new(|| i32::from(killed.append(b"killed").is_err()));
+            let file = File::open(&path).unwrap();
+            let len = || file.metadata().unwrap().len();
+            appending.step_until(|| len() > LEN as u64 && !is_locked(&path));
+            (0..instructions).for_each(|_| assert!(appending.step()));
+
+            closed.close().unwrap();
+            let (end, mut mark, mut now) = (len() - 8, [0; 8], [0; 8]);
+            file.read_exact_at(&mut mark, end).unwrap();
+            killed.step_until(|| {
+                file.read_exact_at(&mut now, end).unwrap();
+                now != mark
+            });
+            signal([killed.0].iter(), libc::SIGKILL);
+            assert_eq!(wait(killed.0) & 0x7F, libc::SIGKILL);
+            appending.finish();
+            assert_eq!(records_in(&path), [&b"first"[..], &record]);
+            AppendLog::open(&path).unwrap().append(b"last").unwrap();
+            assert_eq!(records_in(&path), [&b"first"[..], &record, b"last"]);
+        }
+    });
+}
+
+/// Whether somebody has the lock on a file.
+fn is_locked(path: &Path) -> bool {
+    let file = File::open(path).unwrap();
+    // SAFETY: locks a file, until it is closed.
+    unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) != 0 }
 }

@@ -88,7 +88,7 @@ pub(super) enum Word {
     Claimed(usize),
     /// A record of this many bytes, with its checksum.
     Committed(usize, u32),
-    /// The log was closed here; who appends next takes the mark away.
+    /// The log was closed here; who appends next claims the mark's place.
     End,
     /// The log goes on in another file.
     Rotated,

@@ -10,6 +10,8 @@
 
 mod files;
 mod frame;
+#[cfg(test)]
+mod order_tests;
 mod per_process;
 mod reader;
 mod tail;
@@ -19,11 +21,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault::FaultReason;
 use crate::map::page_size;
 use crate::range::round_up;
 
-use files::{Lock, shift};
-use frame::{HEADER, LONGEST, WORD, Word, corrupt, size_of_frame};
+use files::shift;
+use frame::{LONGEST, WORD, Word, corrupt, size_of_frame};
 use per_process::PerProcess;
 use tail::{Attempt, Tail};
 
@@ -255,35 +258,55 @@ impl AppendLog {
             let message = format!("a record has at most {LONGEST} bytes, not {}", record.len());
             return Err(Error::new(ErrorKind::OutOfRange, OPERATION, message));
         }
-        let most = self.options.rotation.map_or(usize::MAX, |rotation| rotation.most);
         for _ in 0..PATIENCE {
-            let (attempt, turn) = {
-                let tail = self.tail(OPERATION)?;
-                let tail = tail.get()?;
-                (tail.append(record, most), tail.turn)
-            };
-            match attempt {
-                Ok(Attempt::Done(offset)) => return self.finish(offset),
-                // What failed may have been what others cut off meanwhile.
-                Ok(Attempt::Doubtful(error, offset)) => {
-                    let there = self.read(offset).is_ok_and(|found| found == record);
-                    return if there { self.finish(offset) } else { Err(error) };
-                }
-                Ok(Attempt::Room(len)) => self.make_room(len, None)?,
-                // With room for more than the mark.
-                Ok(Attempt::Ended(at)) => self.make_room(at + 2 * WORD, Some(at))?,
-                Ok(Attempt::Behind(end)) => self.catch_up(end)?,
-                Ok(Attempt::Free) => self.rotate(size_of_frame(record.len()) + WORD, most)?,
-                Ok(Attempt::Rotated) => self.rotate(0, most)?,
-                Ok(Attempt::Failed(error)) => {
-                    if !self.look_again(turn)? {
-                        return Err(error);
-                    }
-                }
-                Err(error) => return Err(error),
+            let (attempt, turn) = self.attempt(record)?;
+            if let Some(offset) = self.settle(attempt, turn, record)? {
+                return Ok(offset);
             }
         }
         Err(self.unsteady(OPERATION))
+    }
+
+    /// Tries to append, and says which mapping it was tried on.
+    #[inline]
+    fn attempt(&self, record: &[u8]) -> Result<(Result<Attempt>, usize)> {
+        let tail = self.tail("append")?;
+        let tail = tail.get()?;
+        Ok((tail.append(record, self.most(), Word::Free), tail.turn))
+    }
+
+    /// The offset of the record if the attempt did it. Else what was in its way is
+    /// not any more, and it is to be tried again. Others may have gone on, to
+    /// another file even, since the attempt, which is about the mapping `turn`.
+    #[inline]
+    fn settle(&self, attempt: Result<Attempt>, turn: usize, record: &[u8]) -> Result<Option<u64>> {
+        match attempt? {
+            Attempt::Done(offset) => return self.finish(offset).map(Some),
+            // What failed may have been what others cut off meanwhile.
+            Attempt::Doubtful(error, offset) => {
+                let there = self.read(offset).is_ok_and(|found| found == record);
+                return if there { self.finish(offset).map(Some) } else { Err(error) };
+            }
+            Attempt::Room(len) => {
+                self.make_room(turn, len, |_| ())?;
+            }
+            // The mark is claimed while nobody can cut the file off there again.
+            Attempt::Ended(at) => {
+                let append = |tail: &Tail| (tail.append(record, self.most(), Word::End), tail.turn);
+                let room = size_of_frame(record.len()) + WORD;
+                if let Some((attempt, turn)) = self.make_room(turn, at + room, append)? {
+                    return self.settle(attempt, turn, record);
+                }
+            }
+            Attempt::Behind(end) => self.catch_up(turn, end)?,
+            Attempt::Free | Attempt::Rotated => self.rotate(turn)?,
+            Attempt::Failed(error) => self.look_again(turn, error)?,
+        }
+        Ok(None)
+    }
+
+    fn most(&self) -> usize {
+        self.options.rotation.map_or(usize::MAX, |rotation| rotation.most)
     }
 
     /// After a record was appended.
@@ -318,20 +341,23 @@ impl AppendLog {
                 let tail = tail.get()?;
                 (tail.sync(), tail.turn)
             };
-            match found {
-                Ok(Attempt::Rotated) => self.rotate(0, usize::MAX)?,
-                Ok(Attempt::Behind(end)) => self.catch_up(end)?,
-                Ok(_) => return self.sync_older(),
-                // Others may have cut off the unused end of the file, which this
-                // map still has.
-                Err(error) => {
-                    if error.kind() != ErrorKind::Fault || !self.look_again(turn)? {
-                        return Err(error);
-                    }
-                }
+            if self.is_last(found, turn)? {
+                return self.sync_older();
             }
         }
         Err(self.unsteady("sync"))
+    }
+
+    /// Whether the log does not go on behind the end that was found. If it does, or
+    /// others were in the way, it is to be looked for again.
+    fn is_last(&self, found: Result<Attempt>, turn: usize) -> Result<bool> {
+        match found {
+            Ok(Attempt::Rotated) => self.rotate(turn)?,
+            Ok(Attempt::Behind(end)) => self.catch_up(turn, end)?,
+            Ok(_) => return Ok(true),
+            Err(error) => self.look_again(turn, error)?,
+        }
+        Ok(false)
     }
 
     /// Syncs the files that were rotated away since the last time.
@@ -366,11 +392,15 @@ impl AppendLog {
     /// ```
     pub fn end(&self) -> Result<u64> {
         for _ in 0..PATIENCE {
-            let found = self.tail("end")?.get()?.find_end();
-            match found? {
-                (Attempt::Rotated, _) => self.rotate(0, usize::MAX)?,
-                (Attempt::Behind(end), _) => self.catch_up(end)?,
-                (_, end) => return Ok(end),
+            let (found, turn) = {
+                let tail = self.tail("end")?;
+                let tail = tail.get()?;
+                (tail.find_end(), tail.turn)
+            };
+            let (found, end) =
+                found.map_or_else(|error| (Err(error), 0), |(at, end)| (Ok(at), end));
+            if self.is_last(found, turn)? {
+                return Ok(end);
             }
         }
         Err(self.unsteady("end"))
@@ -505,84 +535,93 @@ impl AppendLog {
         Ok(Open(state, operation))
     }
 
-    /// Makes the file at least `len` bytes long, and maps it as long as it is:
-    /// the one place where a log grows. The mark at `end`, which somebody left who
-    /// closed the log, is taken away.
-    #[cold]
-    fn make_room(&self, len: usize, end: Option<usize>) -> Result<()> {
+    /// Changes the tail, unless it is no more the mapping `turn`, which there was
+    /// something to do about.
+    fn change<R>(
+        &self,
+        turn: usize,
+        change: impl FnOnce(&mut Tail) -> Result<R>,
+    ) -> Result<Option<R>> {
         let mut tail = self.tail_alone("append")?;
         let tail = tail.get_mut()?;
-        if len <= tail.part.map.len() && end.is_none() {
-            return Ok(());
-        }
-        let file = tail.part.map.kept_file("append")?;
-        let Some(lock) = Lock::take_if(&self.path, file)? else {
-            // Somebody moved or removed the file: the log goes on at its path.
-            tail.finish_without_lock(&self.path)?;
-            return tail.reopen(&self.path);
-        };
-        let now = lock.len(&self.path)?;
-        tail.check_len(now)?;
-        if now < len as u64 {
-            let step = now.clamp(LEAST_STEP, MOST_STEP);
-            let most = self.options.rotation.map_or(u64::MAX, |rotation| rotation.most as u64);
-            let wanted = (now + step).min(most).max(len as u64);
-            let page = page_size() as u64;
-            lock.grow(&self.path, now, round_up(wanted, page))?;
-        }
-        tail.remap(&self.path)?;
-        // Whoever put it there has cut the file off by now, since the lock is free.
-        end.map_or(Ok(()), |at| tail.exchange(at, Word::End, Word::Free).map(drop))
+        if tail.turn == turn { change(tail).map(Some) } else { Ok(None) }
     }
 
+    /// Makes the file at least `len` bytes long, and maps it as long as it is: the
+    /// one place where a log grows. Then runs `work`, while nobody else can change
+    /// the file's length. `None`: the log is to be looked at again first.
     #[cold]
-    fn catch_up(&self, end: usize) -> Result<()> {
-        self.tail_alone("append")?.get_mut()?.catch_up(&self.path, end)
-    }
-
-    /// Maps the file again if its length has changed; whether it is another
-    /// mapping now than the one that had this number.
-    #[cold]
-    fn look_again(&self, turn: usize) -> Result<bool> {
-        let mut tail = self.tail_alone("append")?;
-        let tail = tail.get_mut()?;
-        if tail.turn != turn {
-            return Ok(true);
-        }
-        let stale = tail.part.map.file_len()? != tail.part.map.len() as u64;
-        if stale {
+    fn make_room<R>(
+        &self,
+        turn: usize,
+        len: usize,
+        work: impl FnOnce(&Tail) -> R,
+    ) -> Result<Option<R>> {
+        let done = self.change(turn, |tail| {
+            let Some(lock) = tail.lock(&self.path)? else {
+                // Somebody moved or removed the file: the log goes on at its path.
+                tail.finish_without_lock(&self.path)?;
+                return tail.reopen(&self.path).map(|()| None);
+            };
+            let now = lock.len(&self.path)?;
+            tail.check_len(now)?;
+            if now < len as u64 {
+                let step = now.clamp(LEAST_STEP, MOST_STEP);
+                let wanted = (now + step).min(self.most() as u64).max(len as u64);
+                let page = page_size() as u64;
+                lock.grow(&self.path, now, round_up(wanted, page))?;
+            }
             tail.remap(&self.path)?;
-        }
-        Ok(stale)
+            Ok(Some(work(tail)))
+        });
+        done.map(Option::flatten)
+    }
+
+    #[cold]
+    fn catch_up(&self, turn: usize, end: usize) -> Result<()> {
+        self.change(turn, |tail| tail.catch_up(&self.path, end)).map(drop)
+    }
+
+    /// Maps the file again after an operation failed, if that was perhaps because
+    /// others cut off what they did not need; else the error stands.
+    #[cold]
+    fn look_again(&self, turn: usize, error: Error) -> Result<()> {
+        // The file may have the old length again by now.
+        let cut = error.fault().is_some_and(|fault| fault.reason == FaultReason::Truncated);
+        let look = |tail: &mut Tail| {
+            if !cut && tail.part.map.file_len()? == tail.part.map.len() as u64 {
+                return Err(error);
+            }
+            let _lock = tail.lock(&self.path)?;
+            tail.remap(&self.path)
+        };
+        self.change(turn, look).map(drop)
     }
 
     /// Goes on in a new file: of another program, if that was faster.
     #[cold]
-    fn rotate(&self, room: usize, most: usize) -> Result<()> {
-        let mut tail = self.tail_alone("append")?;
-        let tail = tail.get_mut()?;
-        let file = tail.part.map.kept_file("rotate")?;
-        let Some(lock) = Lock::take_if(&self.path, file)? else {
-            tail.finish_without_lock(&self.path)?;
-            return tail.reopen(&self.path);
+    fn rotate(&self, turn: usize) -> Result<()> {
+        let rotate = |tail: &mut Tail| {
+            let Some(lock) = tail.lock(&self.path)? else {
+                tail.finish_without_lock(&self.path)?;
+                return tail.reopen(&self.path);
+            };
+            tail.remap(&self.path)?;
+            let end = match tail.find_end()?.0 {
+                Attempt::Rotated => tail.end.load(Ordering::Relaxed),
+                _ => match tail.seal(Word::Rotated)? {
+                    Some(end) => end,
+                    None => return Ok(()),
+                },
+            };
+            lock.trim(&self.path, (end + WORD) as u64)?;
+            // Without a rotation of its own, it finishes one that another program
+            // was killed in.
+            let keep = self.options.rotation.map_or(u32::MAX, |rotation| rotation.keep);
+            shift(&self.path, keep)?;
+            tail.reopen(&self.path)
         };
-        tail.remap(&self.path)?;
-        let end = match tail.find_end()?.0 {
-            Attempt::Rotated => tail.end.load(Ordering::Relaxed),
-            // Another thread was here already, and the file is a new one.
-            _ if tail.end.load(Ordering::Relaxed) + room <= most.max(HEADER + room) => {
-                return Ok(());
-            }
-            _ => match tail.seal(Word::Rotated)? {
-                Some(end) => end,
-                None => return Ok(()),
-            },
-        };
-        lock.trim(&self.path, (end + WORD) as u64)?;
-        // Without a rotation of its own, it finishes one that another program
-        // was killed in.
-        shift(&self.path, self.options.rotation.map_or(u32::MAX, |rotation| rotation.keep))?;
-        tail.reopen(&self.path)
+        self.change(turn, rotate).map(drop)
     }
 }
 

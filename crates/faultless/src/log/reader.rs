@@ -234,8 +234,8 @@ impl LogReader {
         if end <= part.map.len() {
             match look(part) {
                 Err(error) if error.kind() == ErrorKind::Fault => {
-                    let len = part.map.file_len()?;
-                    if len == part.map.len() as u64 || len < end as u64 {
+                    // It may have the old length again by now.
+                    if part.map.file_len()? < end as u64 {
                         return Err(error);
                     }
                 }

@@ -77,6 +77,7 @@ impl Tail {
 
     /// Maps the file again, so that a frame is in it that ends at `end`.
     pub(super) fn catch_up(&mut self, path: &Arc<Path>, end: usize) -> Result<()> {
+        let _lock = self.lock(path)?;
         let len = self.part.map.file_len()?;
         // The word behind a claimed frame is in the file.
         if len < (end + WORD) as u64 {
@@ -86,13 +87,21 @@ impl Tail {
         self.remap(path)
     }
 
+    /// Waits for the lock on the file. `None`: it is not the one at the path any
+    /// more, and keeps its length.
+    pub(super) fn lock(&self, path: &Path) -> Result<Option<Lock>> {
+        Lock::take_if(path, self.part.map.kept_file("append")?)
+    }
+
     /// Goes on with the file that is at the path now.
     pub(super) fn reopen(&mut self, path: &Arc<Path>) -> Result<()> {
         *self = Self { turn: self.turn + 1, ..Self::open(path)? };
         Ok(())
     }
 
-    /// Maps the file as long as it is now.
+    /// Maps the file as long as it is now. The caller has the lock: who makes the
+    /// file longer and fails takes back what it got so far, and nobody is to claim
+    /// a part of that.
     pub(super) fn remap(&mut self, path: &Arc<Path>) -> Result<()> {
         self.check_len(self.part.map.file_len()?)?;
         self.part = self.part.again(path)?;
@@ -111,14 +120,16 @@ impl Tail {
         Err(Error::from_fault("append", fault).with_path(path.as_deref()))
     }
 
-    /// Appends a record, if nothing has to be done to the file first.
+    /// Appends a record, if nothing has to be done to the file first. It may claim
+    /// a free place, and the one of the mark that says that the log was closed if
+    /// `over` is that mark: that is for who holds the lock.
     #[inline]
-    pub(super) fn append(&self, record: &[u8], most: usize) -> Result<Attempt> {
+    pub(super) fn append(&self, record: &[u8], most: usize, over: Word) -> Result<Attempt> {
         let (map, room) = (&self.part.map, size_of_frame(record.len()) + WORD);
         let mut at = self.end.load(Ordering::Relaxed);
         loop {
             let word = if at.saturating_add(room) <= map.len() {
-                match self.claim(at, record, room, most) {
+                match self.claim(at, record, room, most, over) {
                     Err((error, false)) => return Ok(Attempt::Failed(error)),
                     Err((error, true)) => {
                         return Ok(Attempt::Doubtful(error, self.part.base + at as u64));
@@ -127,7 +138,7 @@ impl Tail {
                         self.advance(at, at + room - WORD);
                         return Ok(Attempt::Done(self.part.base + at as u64));
                     }
-                    Ok(Claim::Dirty) => match self.skip(at) {
+                    Ok(Claim::Dirty(word)) => match self.skip(at, word) {
                         Err(error) => return Ok(Attempt::Failed(error)),
                         Ok(true) => continue,
                         Ok(false) => return Ok(Attempt::Room(map.len() + WORD)),
@@ -143,8 +154,10 @@ impl Tail {
                 return Ok(Attempt::Room(at.saturating_add(room)));
             };
             match word {
-                Word::Free if at + room > most && at > HEADER => return Ok(Attempt::Free),
-                Word::Free => return Ok(Attempt::Room(at + room)),
+                Word::Free | Word::End if at + room > most && at > HEADER => {
+                    return Ok(Attempt::Free);
+                }
+                word if word == Word::Free || word == over => return Ok(Attempt::Room(at + room)),
                 word => match self.step(at, word)? {
                     Ok(next) => at = next,
                     Err(attempt) => return Ok(attempt),
@@ -173,6 +186,7 @@ impl Tail {
         record: &[u8],
         room: usize,
         most: usize,
+        over: Word,
     ) -> Result<Claim, (Error, bool)> {
         const OPERATION: &str = "append";
         let map = &self.part.map;
@@ -181,19 +195,25 @@ impl Tail {
         let epoch = map.guard.write(map, OPERATION, span).map_err(unclaimed)?;
         let window = map.view.window(span);
         let word: &AtomicU64 = map.view.window(span.part(0, WORD)).atomic();
-        let seen = u64::from_le(word.load(Ordering::Acquire));
-        if seen != 0 || at + room > most && at > HEADER {
+        let before = word.load(Ordering::Acquire);
+        let taken = before != 0 && before != over.encode().to_le();
+        let seen = |word: u64| Word::decode(u64::from_le(word));
+        if taken || at + room > most && at > HEADER {
             map.guard.wrote(map, OPERATION, span, epoch).map_err(unclaimed)?;
-            return Ok(Claim::Seen(Word::decode(seen)));
+            return Ok(Claim::Seen(seen(before)));
         }
         if !is_zero(&window.bytes()[WORD..]) {
             map.guard.wrote(map, OPERATION, span, epoch).map_err(unclaimed)?;
-            return Ok(Claim::Dirty);
+            return Ok(Claim::Dirty(seen(before)));
         }
+        // The file reached the end of the frame before this, and does after it: who
+        // cuts it off puts a mark where the cut is first, and no word is ever zero
+        // again.
         let claim = Word::Claimed(record.len()).encode().to_le();
-        if let Err(seen) = word.compare_exchange(0, claim, Ordering::AcqRel, Ordering::Acquire) {
+        if let Err(now) = word.compare_exchange(before, claim, Ordering::AcqRel, Ordering::Acquire)
+        {
             map.guard.wrote(map, OPERATION, span, epoch).map_err(unclaimed)?;
-            return Ok(Claim::Seen(Word::decode(u64::from_le(seen))));
+            return Ok(Claim::Seen(seen(now)));
         }
         let stored = map.view.window(span.part(WORD, record.len()));
         stored.copy_from(record);
@@ -210,13 +230,13 @@ impl Tail {
     /// the order in which it was stored; then none of it can be used. `false`: the
     /// file ends with a byte of that.
     #[cold]
-    fn skip(&self, at: usize) -> Result<bool> {
+    fn skip(&self, at: usize, word: Word) -> Result<bool> {
         let map = &self.part.map;
         let most = (map.len() - WORD).min(at + size_of_frame(LONGEST & !(WORD - 1)));
         for next in (at + WORD..=most / WORD * WORD).rev().step_by(WORD) {
             if map.load_word(next)? == 0 {
                 let claim = Word::Claimed(next - at - WORD);
-                return self.exchange(at, Word::Free, claim).map(|_| true);
+                return self.exchange(at, word, claim).map(|_| true);
             }
         }
         Ok(false)
@@ -285,8 +305,7 @@ impl Tail {
 
     /// Puts a mark at the end, and cuts the file off behind it.
     pub(super) fn finish(mut self, path: &Arc<Path>, mark: Word) -> Result<()> {
-        let file = self.part.map.kept_file("close")?;
-        let Some(lock) = Lock::take_if(path, file)? else { return Ok(()) };
+        let Some(lock) = self.lock(path)? else { return Ok(()) };
         self.remap(path)?;
         let Some(end) = self.seal(mark)? else { return Ok(()) };
         drop(self);
@@ -324,8 +343,8 @@ enum Claim {
     Done,
     /// The place is not free, or the file is full.
     Seen(Word),
-    /// What is behind it is not zero.
-    Dirty,
+    /// It can be claimed, but what is behind it is not zero.
+    Dirty(Word),
 }
 
 /// Whether all words are zero.
