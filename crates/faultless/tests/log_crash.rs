@@ -98,24 +98,49 @@ fn check(reader: &mut LogReader, counts: &mut [u64; WRITERS]) {
     }
 }
 
+/// The programs at work, by their writers. None is left, stopped, by a test that
+/// fails.
+struct Running(HashMap<u64, i32>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        signal(self.0.values(), libc::SIGKILL);
+        self.0.values().for_each(|&pid| {
+            wait(pid);
+        });
+    }
+}
+
+/// A reader of the log, which is there as soon as anything has been appended.
+fn opened(path: &Path, acknowledged: &Acknowledged) -> Option<LogReader> {
+    match LogReader::open(path) {
+        Err(_) if (0..WRITERS as u64).all(|writer| acknowledged.of(writer) == 0) => None,
+        reader => Some(reader.unwrap()),
+    }
+}
+
 fn kill_at_random(options: &AppendLogOptions, path: &Path) {
     let acknowledged = Acknowledged::new();
     let mut counts = [0; WRITERS];
     let mut reader = None;
-    let mut running = HashMap::new();
+    let mut running = Running(HashMap::new());
     let mut random = 0x1234_5678_9ABC_DEF1_u64;
     for turn in 0..kills() + WRITERS {
         let writer = (turn % WRITERS) as u64;
-        if let Some(pid) = running.remove(&writer) {
+        if let Some(pid) = running.0.remove(&writer) {
             signal([pid].iter(), libc::SIGKILL);
             assert_eq!(wait(pid) & 0x7F, libc::SIGKILL, "it was at work until then");
             // The others are faster than a reader who checks.
-            signal(running.values(), libc::SIGSTOP);
-            let reader = reader.get_or_insert_with(|| LogReader::open(path).unwrap());
+            signal(running.0.values(), libc::SIGSTOP);
+            if reader.is_none() {
+                reader = opened(path, &acknowledged);
+            }
             // One that had been whole, and its return unseen, was not begun again.
             let acknowledged = acknowledged.of(writer).max(counts[writer as usize]);
-            check(reader, &mut counts);
-            signal(running.values(), libc::SIGCONT);
+            if let Some(reader) = &mut reader {
+                check(reader, &mut counts);
+            }
+            signal(running.0.values(), libc::SIGCONT);
             let count = counts[writer as usize];
             // The last append may have been whole, and its return unseen.
             assert!(count == acknowledged || count == acknowledged + 1, "{acknowledged}: {count}");
@@ -125,14 +150,11 @@ fn kill_at_random(options: &AppendLogOptions, path: &Path) {
             Ok(log) => append_for_ever(&log, writer, from, &acknowledged),
             Err(_) => 2,
         });
-        running.insert(writer, pid);
+        running.0.insert(writer, pid);
         random = random.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
         std::thread::sleep(Duration::from_micros(random >> 40 & 0x1FF));
     }
-    for pid in running.into_values() {
-        signal([pid].iter(), libc::SIGKILL);
-        wait(pid);
-    }
+    drop(running);
     check(reader.as_mut().unwrap(), &mut counts);
     // From the beginning, nothing else is there.
     if let Ok(mut whole) = LogReader::open(path) {

@@ -229,7 +229,9 @@ pub(super) fn all(path: &Path) -> Result<Vec<(u64, PathBuf)>> {
             found.extend(header.map(|header| (header.base, path.to_path_buf())));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if !numbered(path, 1).exists() {
+            // While others rotate, again and again, one of these names is free.
+            let there = (1..=2).any(|nth| numbered(path, nth).exists()) || path.exists();
+            if !there {
                 return Err(failed("cannot open the log", path)(error));
             }
         }
