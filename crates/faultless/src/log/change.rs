@@ -14,6 +14,10 @@ use crate::map::page_size;
 use crate::range::round_up;
 
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a log has one, and an append has no time to look elsewhere"
+)]
 pub(super) enum State {
     Open(Tail),
     /// In a forked child: to be opened when it is needed.
