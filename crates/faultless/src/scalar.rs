@@ -5,6 +5,7 @@ use crate::guard::Look;
 use crate::map::Map;
 use crate::range::Span;
 use crate::view::as_uninit;
+
 mod sealed {
     /// A number and its bytes in native order.
     pub trait Bytes: Copy {

@@ -26,6 +26,10 @@ mod imp;
 #[path = "stub.rs"]
 mod imp;
 
+#[cfg(any(not(unix), test))]
+#[cfg_attr(unix, allow(dead_code, reason = "only the test of the stub has it"))]
+mod non_unix;
+
 pub(crate) use imp::*;
 
 /// Whether pages of this protection can be read. Pages that can be written can

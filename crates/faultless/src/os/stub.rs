@@ -4,24 +4,14 @@ use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 
-use super::{FileInfo, Mapping, Name, Populated, Request};
+pub(crate) use super::non_unix::*;
+use super::{FileInfo, Mapping, Name, Request};
 
 pub(crate) type BorrowedFile<'a> = &'a File;
 
-pub(crate) const PROT_NONE: i32 = 0;
-pub(crate) const PROT_READ: i32 = 1;
-pub(crate) const PROT_WRITE: i32 = 2;
-pub(crate) const PROT_EXEC: i32 = 4;
-pub(crate) const SHARED: i32 = 1;
-pub(crate) const PRIVATE: i32 = 2;
 pub(crate) const ANONYMOUS: i32 = 32;
-pub(crate) const PLACED: i32 = 0;
-pub(crate) const NO_RESERVE: i32 = 0;
 pub(crate) const POPULATE: Option<i32> = None;
-pub(crate) const STACK: i32 = 0;
 pub(crate) const SYNC: i32 = 0;
-pub(crate) const ASYNC: i32 = 1;
-pub(crate) const INVALIDATE: i32 = 2;
 pub(crate) const CUTS_MAPPED_FILES: bool = true;
 /// A map can be longer than its file.
 pub(crate) const MAPS_BEYOND_FILES: bool = true;
@@ -36,20 +26,12 @@ pub(crate) fn is_named(_mapping: &Mapping) -> bool {
     false
 }
 
-fn unsupported<T>() -> io::Result<T> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
 pub(crate) fn page_size() -> usize {
     4096
 }
 
 pub(crate) fn allocation_granularity() -> usize {
     page_size()
-}
-
-pub(crate) fn has_no_shared_maps(_error: &io::Error) -> bool {
-    false
 }
 
 pub(crate) fn huge_flags(_shift: Option<u32>) -> Option<i32> {
@@ -111,32 +93,6 @@ pub(crate) fn residency(_start: *mut u8, _len: usize, _pages: &mut [u8]) -> io::
     unsupported()
 }
 
-pub(crate) fn populate(_start: *mut u8, _len: usize) -> io::Result<Populated> {
-    Ok(Populated::Unsupported)
-}
-
-pub(crate) fn tells_residency(_file: BorrowedFile<'_>) -> bool {
-    true
-}
-
-pub(crate) fn cached_pages(_file: BorrowedFile<'_>, _offset: u64, _len: u64) -> io::Result<u64> {
-    unsupported()
-}
-
-pub(crate) fn forget(_file: BorrowedFile<'_>, _offset: u64, _len: u64) {}
-
-pub(crate) fn wait(
-    _address: *mut u8,
-    _expected: u32,
-    _timeout: std::time::Duration,
-) -> io::Result<bool> {
-    unsupported()
-}
-
-pub(crate) fn wake(_address: *mut u8, _count: usize) -> usize {
-    0
-}
-
 pub(crate) fn protect(_mapping: &mut Mapping, _protection: i32) -> io::Result<()> {
     unsupported()
 }
@@ -160,8 +116,6 @@ pub(crate) fn duplicate(_file: BorrowedFile<'_>) -> io::Result<File> {
 pub(crate) fn set_file_len(_file: &File, _from: u64, _to: u64, _allocate: bool) -> io::Result<()> {
     unsupported()
 }
-
-pub(crate) const NAME_MAX: usize = 250;
 
 pub(crate) fn open_shared(_name: &Name<'_>) -> Option<io::Result<File>> {
     Some(unsupported())
@@ -189,10 +143,6 @@ pub(crate) fn borrow(file: &File) -> BorrowedFile<'_> {
 
 pub(crate) fn raw_file(_file: &File) -> i32 {
     -1
-}
-
-pub(crate) fn is_sealed(_file: BorrowedFile<'_>) -> bool {
-    false
 }
 
 pub(crate) fn path_of(_file: BorrowedFile<'_>) -> Option<std::path::PathBuf> {

@@ -40,28 +40,18 @@ use windows_sys::Win32::System::ProcessStatus::{
 use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, SYSTEM_INFO};
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
-use super::{FileInfo, Mapping, Name, Populated, Request, is_shared};
+pub(crate) use super::non_unix::*;
+use super::{FileInfo, Mapping, Name, Request, is_shared};
 
 /// A file that is only looked at during a call.
 pub(crate) type BorrowedFile<'a> = BorrowedHandle<'a>;
 
 // Protections and flags have the numbers of Linux: Windows has none of its own
 // for a map as a whole.
-pub(crate) const PROT_NONE: i32 = 0;
-pub(crate) const PROT_READ: i32 = 1;
-pub(crate) const PROT_WRITE: i32 = 2;
-pub(crate) const PROT_EXEC: i32 = 4;
-pub(crate) const SHARED: i32 = 1;
-pub(crate) const PRIVATE: i32 = 2;
 pub(crate) const ANONYMOUS: i32 = 0x20;
-pub(crate) const PLACED: i32 = 0;
-pub(crate) const NO_RESERVE: i32 = 0;
 pub(crate) const POPULATE: Option<i32> = Some(0x8000);
-pub(crate) const STACK: i32 = 0;
 const LARGE_PAGES: i32 = 0x4_0000;
 
-pub(crate) const ASYNC: i32 = 1;
-pub(crate) const INVALIDATE: i32 = 2;
 pub(crate) const SYNC: i32 = 4;
 
 /// A mapped file keeps its length: nobody can cut it off.
@@ -118,11 +108,6 @@ pub(crate) fn huge_flags(shift: Option<u32>) -> Option<i32> {
 
 pub(crate) fn huge_page_of_flags(flags: i32) -> Option<usize> {
     (flags & LARGE_PAGES != 0).then(large_page)
-}
-
-/// Every file system has shared maps.
-pub(crate) fn has_no_shared_maps(_error: &io::Error) -> bool {
-    false
 }
 
 pub(crate) fn map(request: &Request<'_>, file: Option<BorrowedFile<'_>>) -> io::Result<Mapping> {
@@ -269,10 +254,6 @@ pub(crate) fn unlock(start: *mut u8, len: usize) -> io::Result<()> {
     Ok(())
 }
 
-fn unsupported<T>() -> io::Result<T> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
 /// What this process has in memory, its working set. Of the pages that only the
 /// system's cache has nobody tells.
 pub(crate) fn residency(start: *mut u8, _len: usize, pages: &mut [u8]) -> io::Result<()> {
@@ -315,33 +296,6 @@ fn working_set(start: *mut u8, count: usize) -> io::Result<Vec<WorkingSetPage>> 
     check(unsafe { K32QueryWorkingSetEx(GetCurrentProcess(), asked.as_mut_ptr().cast(), size) })?;
     // SAFETY: as a whole it is a number.
     Ok(asked.iter().map(|page| WorkingSetPage(unsafe { page.VirtualAttributes.Flags })).collect())
-}
-
-pub(crate) fn populate(_start: *mut u8, _len: usize) -> io::Result<Populated> {
-    Ok(Populated::Unsupported)
-}
-
-pub(crate) fn tells_residency(_file: BorrowedFile<'_>) -> bool {
-    true
-}
-
-pub(crate) fn cached_pages(_file: BorrowedFile<'_>, _offset: u64, _len: u64) -> io::Result<u64> {
-    unsupported()
-}
-
-pub(crate) fn forget(_file: BorrowedFile<'_>, _offset: u64, _len: u64) {}
-
-/// Windows has this (`WaitOnAddress`) between the threads of one process only.
-pub(crate) fn wait(
-    _address: *mut u8,
-    _expected: u32,
-    _timeout: std::time::Duration,
-) -> io::Result<bool> {
-    unsupported()
-}
-
-pub(crate) fn wake(_address: *mut u8, _count: usize) -> usize {
-    0
 }
 
 pub(crate) fn protect(mapping: &mut Mapping, protection: i32) -> io::Result<()> {
@@ -491,9 +445,6 @@ pub(crate) fn duplicate(file: BorrowedFile<'_>) -> io::Result<File> {
     file.try_clone_to_owned().map(File::from)
 }
 
-/// The longest name of memory, in bytes.
-pub(crate) const NAME_MAX: usize = 250;
-
 /// Named memory is no file: `map` finds it.
 pub(crate) fn open_shared(_name: &Name<'_>) -> Option<io::Result<File>> {
     None
@@ -512,11 +463,6 @@ pub(crate) fn borrow(file: &File) -> BorrowedFile<'_> {
 /// that count, on 64-bit systems too.
 pub(crate) fn raw_file(file: &File) -> i32 {
     file.as_raw_handle().addr() as i32
-}
-
-/// Nothing can be sealed.
-pub(crate) fn is_sealed(_file: BorrowedFile<'_>) -> bool {
-    false
 }
 
 /// The name of an open file, for messages.
