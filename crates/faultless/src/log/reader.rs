@@ -128,7 +128,7 @@ impl LogReader {
         let part = found.map(|(_, path)| Part::open_to_read(path)).transpose()?.flatten();
         let inside = part.and_then(|part| {
             let at = usize::try_from(offset.checked_sub(part.base)?).ok()?;
-            let inside = at % WORD == 0 && at <= part.map.len() - WORD && at >= HEADER;
+            let inside = at % WORD == 0 && at >= HEADER && at.checked_add(WORD)? <= part.map.len();
             inside.then(|| (Arc::new(part), at))
         });
         let Some(place) = inside else {
@@ -243,13 +243,14 @@ impl LogReader {
             }
         }
         let path: Arc<Path> = part.map.path().unwrap_or_default().into();
-        let len = part.map.file_len()?;
-        if len < end as u64 {
+        let again = part.again(&path)?;
+        let len = again.map.len();
+        if len < end {
             let end = end - WORD;
             let message = format!("the log has {len} bytes, but a record that ends at byte {end}");
             return Err(corrupt("read", message).with_path(Some(&path)));
         }
-        *part = Arc::new(part.again(&path)?);
+        *part = Arc::new(again);
         look(part)
     }
 

@@ -70,21 +70,22 @@ impl Tail {
 
     /// The same, with a mapping of its own.
     pub(super) fn again(&self, path: &Arc<Path>) -> Result<Self> {
-        let end = self.end.load(Ordering::Relaxed);
-        self.check_len(self.part.map.file_len()?)?;
-        Ok(Self::new(self.part.again(path)?, end))
+        let part = self.part.again(path)?;
+        self.check_len(part.map.len() as u64)?;
+        Ok(Self::new(part, self.end.load(Ordering::Relaxed)))
     }
 
     /// Maps the file again, so that a frame is in it that ends at `end`.
     pub(super) fn catch_up(&mut self, path: &Arc<Path>, end: usize) -> Result<()> {
         let _lock = self.lock(path)?;
-        let len = self.part.map.file_len()?;
+        self.remap(path)?;
+        let len = self.part.map.len();
         // The word behind a claimed frame is in the file.
-        if len < (end + WORD) as u64 {
+        if len < end + WORD {
             let message = format!("the log has {len} bytes, but a record that ends at byte {end}");
             return Err(corrupt("open", message).with_path(Some(path)));
         }
-        self.remap(path)
+        Ok(())
     }
 
     /// Waits for the lock on the file. `None`: it is not the one at the path any
@@ -103,8 +104,9 @@ impl Tail {
     /// file longer and fails takes back what it got so far, and nobody is to claim
     /// a part of that.
     pub(super) fn remap(&mut self, path: &Arc<Path>) -> Result<()> {
-        self.check_len(self.part.map.file_len()?)?;
-        self.part = self.part.again(path)?;
+        let part = self.part.again(path)?;
+        self.check_len(part.map.len() as u64)?;
+        self.part = part;
         self.turn += 1;
         Ok(())
     }
