@@ -28,12 +28,13 @@ use pyo3::prelude::*;
 mod _native {
     use pyo3::prelude::*;
 
-    use crate::{constants, forks, mmap, singletons};
+    use crate::{constants, forks, glue, mmap, singletons};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         forks::watch();
         singletons::find(module.py())?;
+        glue::find_bytes(module.py());
         constants::add(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("mmap", mmap::class(module.py())?)?;

@@ -4,10 +4,10 @@
 #![allow(unsafe_code)]
 
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
-use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::{Borrowed, ffi};
 
 struct Table {
     numbers: [AtomicPtr<ffi::PyObject>; 256],
@@ -33,7 +33,28 @@ pub(crate) fn find(py: Python<'_>) -> PyResult<()> {
         TABLE.numbers[usize::from(byte)].store(number, Relaxed);
         TABLE.bytes[usize::from(byte)].store(bytes, Relaxed);
     }
+    let addr = |byte: usize| TABLE.numbers[byte].load(Relaxed).addr();
+    if (0..256).all(|byte| addr(byte) == addr(0).wrapping_add(byte * APART)) {
+        ROW.store(addr(0), Relaxed);
+    }
     Ok(())
+}
+
+/// How far apart the small integers lie where the interpreter has them in a row, as
+/// all that are known do: a head, one word or two, and padding.
+const APART: usize = 4 * size_of::<usize>();
+
+/// Where the row begins in which the integers from 0 to 255 lie, if they do: then
+/// an object's address says which of them it is. Else an address that no object has.
+static ROW: AtomicUsize = AtomicUsize::new(usize::MAX - 256 * APART);
+
+/// The value of an integer from 0 to 255, found without a call. `None`: it may be
+/// another object, or the interpreter has them elsewhere.
+#[inline(always)]
+pub(crate) fn small(object: &Borrowed<'_, '_, PyAny>) -> Option<u8> {
+    // Nothing else can lie in the row: each of them has its own memory.
+    let into = object.as_ptr().addr().wrapping_sub(ROW.load(Relaxed));
+    u8::try_from(into / APART).ok()
 }
 
 /// Whether the interpreter's singletons are immortal, as from 3.12 on: their

@@ -12,6 +12,8 @@ use crate::os;
 use crate::range::Span;
 use crate::view::{append, as_uninit, initialised};
 
+const MOVE: &str = "copy_within";
+
 /// How many bytes are moved at a time.
 const MOVED: usize = 1 << 20;
 
@@ -317,51 +319,63 @@ impl Map {
     /// # Ok::<(), faultless::Error>(())
     /// ```
     pub fn copy_within(&self, from: impl RangeBounds<usize>, to: usize) -> Result<()> {
-        const OPERATION: &str = "copy_within";
-        self.check_readable(OPERATION)?;
-        self.check_writable(OPERATION)?;
-        let from = Span::of(OPERATION, self.len(), &from)?;
-        let to = Span::exact(OPERATION, self.len(), to, from.len())?;
-        let backwards = to.start() > from.start();
-        let streamed = from.len() >= STREAMED;
-        if self.layout.shared() && self.guard.is_registered() || !self.guard.is_sound() {
-            // Through a buffer that stays in the processor's cache: a page that
-            // fails on the way reads as zeros, which must not get into the file.
-            let mut buffer = Vec::with_capacity(from.len().min(BUFFERED));
-            return from.parts(BUFFERED, backwards).try_for_each(|(skipped, part)| {
-                buffer.clear();
-                append(&mut buffer, part.len(), |buf| {
-                    self.copy_out(OPERATION, part, buf).map(drop)
-                })?;
-                let to = to.part(skipped, part.len());
-                let epoch = self.guard.write(self, OPERATION, to)?;
-                let (source, target) = (self.view.window(part), self.view.window(to));
-                if streamed {
-                    target.stream_from(&buffer, source.neighbour(backwards));
-                } else {
-                    target.copy_from(&buffer);
-                }
-                self.guard.wrote(self, OPERATION, to, epoch)
-            });
+        self.check_readable(MOVE)?;
+        self.check_writable(MOVE)?;
+        let from = Span::of(MOVE, self.len(), &from)?;
+        let to = Span::exact(MOVE, self.len(), to, from.len())?;
+        let direct = self.guard.is_sound() && !(self.layout.shared() && self.guard.is_registered());
+        match (direct, from.len()) {
+            (true, ..=MOVED) => self.move_part(from, to, false),
+            (true, _) => self.move_parts(from, to),
+            (false, _) => self.move_buffered(from, to),
         }
-        // In parts, and each seen to be there before it is moved.
-        from.parts(MOVED, backwards).try_for_each(|(skipped, part)| {
+    }
+
+    /// Moves in parts, and each is seen to be there before it is moved.
+    #[inline(never)]
+    fn move_parts(&self, from: Span, to: Span) -> Result<()> {
+        let streamed = from.len() >= STREAMED;
+        from.parts(MOVED, to.start() > from.start()).try_for_each(|(skipped, part)| {
+            self.move_part(part, to.part(skipped, part.len()), streamed)
+        })
+    }
+
+    #[inline(always)]
+    fn move_part(&self, from: Span, to: Span, streamed: bool) -> Result<()> {
+        let epoch = self.guard.write(self, MOVE, to)?;
+        let (source, target) = (self.view.window(from), self.view.window(to));
+        let touched = self.guard.quick(self, from, || {
+            let seen = source.touch();
+            ((), seen.span, seen.last)
+        });
+        touched
+            .or_else(|epoch| self.guard.read(self, MOVE, from, epoch, &mut || source.touch()))?;
+        if streamed {
+            source.stream_to(&target);
+        } else {
+            source.move_to(&target);
+        }
+        self.guard.wrote(self, MOVE, to, epoch)
+    }
+
+    /// Moves through a buffer that stays in the processor's cache: a page that
+    /// fails on the way reads as zeros, which must not get into the file.
+    #[inline(never)]
+    fn move_buffered(&self, from: Span, to: Span) -> Result<()> {
+        let backwards = to.start() > from.start();
+        let mut buffer = Vec::with_capacity(from.len().min(BUFFERED));
+        from.parts(BUFFERED, backwards).try_for_each(|(skipped, part)| {
+            buffer.clear();
+            append(&mut buffer, part.len(), |buf| self.copy_out(MOVE, part, buf).map(drop))?;
             let to = to.part(skipped, part.len());
-            let epoch = self.guard.write(self, OPERATION, to)?;
+            let epoch = self.guard.write(self, MOVE, to)?;
             let (source, target) = (self.view.window(part), self.view.window(to));
-            let touched = self.guard.quick(self, part, || {
-                let seen = source.touch();
-                ((), seen.span, seen.last)
-            });
-            touched.or_else(|epoch| {
-                self.guard.read(self, OPERATION, part, epoch, &mut || source.touch())
-            })?;
-            if streamed {
-                source.stream_to(&target);
+            if from.len() >= STREAMED {
+                target.stream_from(&buffer, source.neighbour(backwards));
             } else {
-                source.move_to(&target);
+                target.copy_from(&buffer);
             }
-            self.guard.wrote(self, OPERATION, to, epoch)
+            self.guard.wrote(self, MOVE, to, epoch)
         })
     }
 

@@ -467,7 +467,7 @@ impl Guard {
 
     /// Whether nothing failed since `epoch`, after the bytes were touched.
     #[inline(always)]
-    fn is_still(&self, epoch: usize) -> bool {
+    pub(crate) fn is_still(&self, epoch: usize) -> bool {
         // For the compiler and for the processor: a handler on another thread
         // may have replaced the page that the bytes came from.
         compiler_fence(Ordering::SeqCst);

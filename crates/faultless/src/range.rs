@@ -48,6 +48,12 @@ impl Span {
         Self { start, len: len.min(map_len - start) }
     }
 
+    /// The byte at an offset, if the map has it.
+    #[inline(always)]
+    pub(crate) fn byte(map_len: usize, offset: usize) -> Option<Self> {
+        (offset < map_len).then_some(Self { start: offset, len: 1 })
+    }
+
     /// A range as Rust writes it; its ends must lie inside the map, in order.
     #[inline]
     pub(crate) fn of(

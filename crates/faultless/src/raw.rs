@@ -50,20 +50,20 @@ impl Map {
     /// what it returned: for bindings that copy bytes into objects of another
     /// language without a copy between.
     ///
-    /// `look` gets no more bytes than up to the end of a page of 4 KiB or of the
-    /// map, and none past it. It returns its result and on how many of the bytes,
-    /// from the first on, this depends; or `None`. The bytes can change while it
-    /// looks. If one of those that it
-    /// depends on could not be had, if there is any doubt about it, or if the map
-    /// cannot be read, the result is dropped and `None` returned: then an
-    /// operation such as [`read_at`](Self::read_at) has the answer or the error.
+    /// `look` gets at least one byte, and no more than up to the end of a page of 4
+    /// KiB or of the map. It returns its result and on how many of the bytes, from
+    /// the first on, this depends; or `None`. The bytes can change while it looks.
+    /// If it depends on none, if one of them could not be had, if there is any doubt
+    /// about it, or if the map has no such byte or cannot be read, the result is
+    /// dropped and `None` returned: then an operation such as
+    /// [`read_at`](Self::read_at) has the answer or the error.
     ///
     /// ```
     /// let map = faultless::MapOptions::new().len(8).map_anonymous()?;
     /// map.write_at(0, b"ab\ncd")?;
     /// let first = map.peek(0, 2, |bytes| {
-    ///     // SAFETY: the bytes are there, if there are any, while `look` runs.
-    ///     (!bytes.is_empty()).then(|| (unsafe { bytes.cast::<u8>().read() }, 1))
+    ///     // SAFETY: the bytes are there while `look` runs.
+    ///     Some((unsafe { bytes.cast::<u8>().read() }, 1))
     /// });
     /// assert_eq!(first, Some(b'a'));
     /// # Ok::<(), faultless::Error>(())
@@ -75,16 +75,41 @@ impl Map {
         len: usize,
         look: impl FnOnce(*const [u8]) -> Option<(T, usize)>,
     ) -> Option<T> {
-        if !self.is_readable() {
+        if offset >= self.len() || len == 0 || !self.is_readable() {
             return None;
         }
         let span = self.view.in_page(Span::clamped(self.len(), offset, len));
         self.guard.glimpse(self, || {
             let window = self.view.window(span);
             let (result, used) = look(window.bytes())?;
-            let used = span.within(0..used.min(span.len()));
-            Some((result, used, self.view.window(used).last().unwrap_or(1)))
+            let used = (1..=span.len()).contains(&used).then(|| span.part(0, used))?;
+            Some((result, used, self.view.window(used).last()?))
         })
+    }
+
+    /// Stores a byte at `offset`, if nothing is in the way, and returns whether it
+    /// did: for bindings that call it more often than anything else.
+    ///
+    /// If the map cannot be written or has no such byte, if a page failed, or if
+    /// there is any doubt about it, it returns `false`: then [`set`](Self::set) does
+    /// it or has the error.
+    ///
+    /// ```
+    /// let map = faultless::MapOptions::new().len(8).map_anonymous()?;
+    /// assert!(map.poke(7, 42) && !map.poke(8, 42));
+    /// assert_eq!(map.get(7)?, 42);
+    /// # Ok::<(), faultless::Error>(())
+    /// ```
+    #[inline(always)]
+    #[must_use]
+    pub fn poke(&self, offset: usize, byte: u8) -> bool {
+        let Some(span) = Span::byte(self.len(), offset) else { return false };
+        if !self.is_writable() {
+            return false;
+        }
+        let Some(epoch) = self.guard.quick_write(self, span) else { return false };
+        self.view.window(span).copy_from(&[byte]);
+        self.guard.is_still(epoch)
     }
 
     /// A range of the map as a slice.

@@ -304,14 +304,13 @@ impl<'map> Window<'map> {
 
     /// Touches every page, to see whether it can be had.
     pub(crate) fn touch(&self) -> Look {
-        let page = os::page_size();
-        let last = self.len.saturating_sub(1);
-        for at in (0..self.len).step_by(page).chain((self.len != 0).then_some(last)) {
+        let mut at = 0;
+        while at < self.len {
             // SAFETY: inside the window. Volatile: the reading is what matters.
             unsafe { self.start.as_ptr().add(at).read_volatile() };
+            at += os::page_size();
         }
-        let last = if self.len == 0 { 1 } else { self.bytes()[last] };
-        Look { same: true, span: self.span, last }
+        Look { same: true, span: self.span, last: self.last().unwrap_or(1) }
     }
 
     /// Copies `bytes` to every `step`-th byte, from the first or the last on.

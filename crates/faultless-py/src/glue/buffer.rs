@@ -5,8 +5,10 @@
 
 use std::ffi::c_int;
 use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 use pyo3::{Borrowed, ffi};
 
 use super::{Outcome, RAISED, Returned, bytes_from};
@@ -50,9 +52,25 @@ pub(crate) fn peek_line<'py>(
 #[inline(always)]
 pub(crate) fn peek_byte(map: &faultless::Map, at: usize) -> Option<u8> {
     map.peek(at, 1, |bytes| {
-        // SAFETY: the map has the byte while it is borrowed, if it has it.
-        (!bytes.is_empty()).then(|| (unsafe { bytes.cast::<u8>().read() }, 1))
+        // SAFETY: the map has the byte while it is borrowed.
+        Some((unsafe { bytes.cast::<u8>().read() }, 1))
     })
+}
+
+/// Where a bytes object has its bytes, from its own address on: the same in all, in
+/// every Python that is known. 0: not known, it has to be asked.
+static BYTES_AT: AtomicUsize = AtomicUsize::new(0);
+
+/// Looks it up, once for the process.
+pub(crate) fn find_bytes(py: Python<'_>) {
+    let known = py.version_info() < (3, 16);
+    let at = [0, 1, 1 << 10, 1 << 20].map(|len| {
+        let object = PyBytes::new(py, &vec![0; len]);
+        object.as_bytes().as_ptr().addr() - object.as_ptr().addr()
+    });
+    if known && at.iter().all(|&other| other == at[0]) {
+        BYTES_AT.store(at[0], Relaxed);
+    }
 }
 
 /// The bytes of an object that has the buffer protocol, for as long as it is
@@ -74,9 +92,11 @@ impl<'a> Buffer<'a> {
         // SAFETY: the object is live. The bytes of a bytes object never move.
         unsafe {
             if ffi::PyBytes_CheckExact(pointer) != 0 {
-                let (mut start, mut len) = (ptr::null_mut(), 0);
-                ffi::PyBytes_AsStringAndSize(pointer, &raw mut start, &raw mut len);
-                let bytes = std::slice::from_raw_parts(start.cast(), len as usize);
+                let start = match BYTES_AT.load(Relaxed) {
+                    0 => ffi::PyBytes_AsString(pointer).cast(),
+                    at => pointer.cast::<u8>().add(at),
+                };
+                let bytes = std::slice::from_raw_parts(start, ffi::Py_SIZE(pointer) as usize);
                 return Ok(Self { bytes, view: None });
             }
             let mut view = ffi::Py_buffer::new();

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::{Borrowed, ffi};
 
 use super::{Outcome, RAISED};
+use crate::singletons;
 
 /// Whether the object can stand for an integer.
 #[inline(always)]
@@ -31,6 +32,9 @@ pub(crate) enum TooLarge {
 /// An index-like object as `Py_ssize_t`, with the message of indexing.
 #[inline(always)]
 pub(crate) fn index(object: &Borrowed<'_, '_, PyAny>, too_large: TooLarge) -> Outcome<isize> {
+    if let Some(small) = singletons::small(object) {
+        return Ok(small.into());
+    }
     match exact_index(object) {
         Some(value) => Ok(value),
         None => any_index(object, too_large),
@@ -77,6 +81,9 @@ fn unless_raised<T>(value: T) -> Outcome<T> {
 /// An integer argument as `Py_ssize_t`.
 #[inline(always)]
 pub(crate) fn size(object: &Borrowed<'_, '_, PyAny>) -> Outcome<isize> {
+    if let Some(small) = singletons::small(object) {
+        return Ok(small.into());
+    }
     match exact_index(object) {
         Some(value) => Ok(value),
         None => any_size(object),

@@ -235,7 +235,8 @@ pub(super) fn move_<'py>(mmap: &Mmap, args: &Args<'_, 'py>) -> Returned<'py> {
         return Err(move_out_of_range());
     }
     let (to, from, count) = (to as usize, from as usize, count as usize);
-    mmap.run(py, count, |map| map.copy_within(from..from + count, to))?.map_err(errors::raised)?;
+    let moved = mmap.run(py, count, move |map| map.copy_within(from..from + count, to))?;
+    moved.map_err(errors::raised)?;
     Ok(singletons::none(py))
 }
 
@@ -309,6 +310,7 @@ fn read_byte_anywhere<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
     }
 }
 
+#[inline(always)]
 pub(super) fn readline<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
     if let Some(map) = mmap.ready() {
         let start = mmap.position();
@@ -507,6 +509,18 @@ pub(super) fn write<'py>(mmap: &Mmap, arg: Arg<'_, 'py>) -> Returned<'py> {
 }
 
 pub(super) fn write_byte<'py>(mmap: &Mmap, arg: Arg<'_, 'py>) -> Returned<'py> {
+    if let (Some(byte), Some(map)) = (singletons::small(&arg), mmap.ready()) {
+        let at = mmap.position();
+        if mmap.access != ACCESS_READ && map.poke(at, byte) && mmap.claim(at, at + 1) {
+            return Ok(singletons::none(arg.py()));
+        }
+    }
+    write_byte_anywhere(mmap, arg)
+}
+
+/// A byte at the end, or to a page that fails, or what is no byte.
+#[inline(never)]
+fn write_byte_anywhere<'py>(mmap: &Mmap, arg: Arg<'_, 'py>) -> Returned<'py> {
     let py = arg.py();
     let value = glue::long(&arg)?;
     let Ok(byte) = u8::try_from(value) else {

@@ -76,7 +76,10 @@ fn search<'py>(
     } else {
         scan_on(threads, py, mmap, needle, places, reverse)?
     };
-    glue::number(py, found.map_or(-1, |at| at as isize))
+    match found {
+        Some(at) => glue::unsigned(py, at),
+        None => glue::number(py, -1),
+    }
 }
 
 /// How many threads the argument means.
@@ -206,7 +209,7 @@ impl Left<'_> {
         let Range { start, end } = self.bytes;
         let len = (end - start).min(most.max(2 * self.overlap + 2));
         let (from, to) = if self.reverse { (end - len, end) } else { (start, start + len) };
-        let found = self.mmap.run(py, len, |map| {
+        let found = self.mmap.run(py, len, move |map| {
             // The map may have become shorter while nobody looked.
             search(map, from.min(map.len())..to.min(map.len()))
         })?;

@@ -154,15 +154,15 @@ unsafe extern "C" fn assign_subscript(
 
 #[inline(always)]
 fn set(py: Python<'_>, mmap: &Mmap, key: &Arg<'_, '_>, value: Option<Arg<'_, '_>>) -> Outcome<()> {
-    if let (Some(index), Some(value)) = (glue::exact_index(key), &value) {
-        if let Some(byte) = glue::exact_index(value).and_then(|value| u8::try_from(value).ok()) {
-            return set_byte(py, mmap, index, byte);
+    if let (Some(byte), Some(map)) = (value.as_ref().and_then(singletons::small), mmap.ready()) {
+        let at = glue::exact_index(key).and_then(|index| offset(index, map.len()));
+        if mmap.access != ACCESS_READ && at.is_some_and(|at| map.poke(at, byte)) {
+            return Ok(());
         }
     }
     set_by(py, mmap, key, value)
 }
 
-#[inline(always)]
 fn set_byte(py: Python<'_>, mmap: &Mmap, index: isize, byte: u8) -> Outcome<()> {
     check_writable(mmap)?;
     let map = mmap.enter(py)?;

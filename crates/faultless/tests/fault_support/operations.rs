@@ -101,6 +101,15 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         }
         Ok(())
     }),
+    reads("peek, or get", |map, lead, range| {
+        for at in range.rev().step_by(509) {
+            // SAFETY: there is a byte, while it is looked at.
+            let seen = map.peek(at, 1, |bytes| Some((unsafe { bytes.cast::<u8>().read() }, 1)));
+            let byte = seen.map_or_else(|| map.get(at), Ok)?;
+            assert_eq!(byte, pattern(lead + at), "peek({at})");
+        }
+        Ok(())
+    }),
     reads("load", |map, lead, range| {
         load_all::<u16>(map, lead, &range, |n| n.to_le_bytes().to_vec())?;
         load_all::<u64>(map, lead, &range, |n| n.to_le_bytes().to_vec())?;
@@ -187,6 +196,14 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         Ok(())
     }),
     writes("write_at", |map, lead, range| map.write_at(range.start, &expected(lead, &range))),
+    writes("poke, or set", |map, lead, range| {
+        for at in range.rev().step_by(509) {
+            if !map.poke(at, pattern(lead + at)) {
+                map.set(at, pattern(lead + at))?;
+            }
+        }
+        Ok(())
+    }),
     writes("set", |map, lead, range| {
         range.rev().step_by(509).try_for_each(|at| map.set(at, pattern(lead + at)))
     }),
