@@ -325,7 +325,7 @@ impl Map {
         let to = Span::exact(MOVE, self.len(), to, from.len())?;
         let direct = self.guard.is_sound() && !(self.layout.shared() && self.guard.is_registered());
         match (direct, from.len()) {
-            (true, ..=MOVED) => self.move_part(from, to, false),
+            (true, ..=MOVED) => self.move_part(from, to, None),
             (true, _) => self.move_parts(from, to),
             (false, _) => self.move_buffered(from, to),
         }
@@ -334,14 +334,17 @@ impl Map {
     /// Moves in parts, and each is seen to be there before it is moved.
     #[inline(never)]
     fn move_parts(&self, from: Span, to: Span) -> Result<()> {
-        let streamed = from.len() >= STREAMED;
-        from.parts(MOVED, to.start() > from.start()).try_for_each(|(skipped, part)| {
+        let backwards = to.start() > from.start();
+        let streamed = (from.len() >= STREAMED).then_some(backwards);
+        from.parts(MOVED, backwards).try_for_each(|(skipped, part)| {
             self.move_part(part, to.part(skipped, part.len()), streamed)
         })
     }
 
+    /// Moves a part that is seen to be there first. `streamed`: past the processor's
+    /// cache, and whether the next part is the one before it.
     #[inline(always)]
-    fn move_part(&self, from: Span, to: Span, streamed: bool) -> Result<()> {
+    fn move_part(&self, from: Span, to: Span, streamed: Option<bool>) -> Result<()> {
         let epoch = self.guard.write(self, MOVE, to)?;
         let (source, target) = (self.view.window(from), self.view.window(to));
         let touched = self.guard.quick(self, from, || {
@@ -350,10 +353,9 @@ impl Map {
         });
         touched
             .or_else(|epoch| self.guard.read(self, MOVE, from, epoch, &mut || source.touch()))?;
-        if streamed {
-            source.stream_to(&target);
-        } else {
-            source.move_to(&target);
+        match streamed {
+            Some(backwards) => source.stream_to(&target, source.neighbour(backwards)),
+            None => source.move_to(&target),
         }
         self.guard.wrote(self, MOVE, to, epoch)
     }

@@ -76,7 +76,6 @@ impl View {
     /// 4 KiB.
     #[inline(always)]
     fn left_in_page(&self, span: Span) -> usize {
-        const PAGE: usize = 4 << 10;
         PAGE - self.start.as_ptr().addr().wrapping_add(span.start()) % PAGE
     }
 
@@ -123,6 +122,9 @@ impl View {
     }
 }
 
+/// No system's pages are smaller.
+const PAGE: usize = 4 << 10;
+
 /// How many bytes are a few.
 const FEW: usize = 64;
 
@@ -157,25 +159,26 @@ unsafe fn copy_few(from: *const u8, to: *mut u8, len: usize) {
 }
 
 /// How far ahead of a copy its bytes are brought into the cache.
-const AHEAD: usize = 4 << 10;
+const AHEAD: usize = 1 << 10;
+
+/// How many bytes the processor's cache has or has not.
+const LINE: usize = 64;
 
 /// Copies with stores that go past the processor's cache, where it has them: memory
 /// that is not in the cache need not be read first to be overwritten. The C library
-/// does so too, but decides by the length of one call. As many bytes at `soon`, of
-/// which any may be missing, are brought into the cache meanwhile.
+/// does so too, but decides by the length of one call. Before each line it is asked
+/// which bytes to bring into the cache; they may be missing.
 ///
 /// # Safety
 /// `from` can be read and `to` written for `len` bytes, which do not overlap.
 #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "nothing tells it"))]
-unsafe fn stream(from: *const u8, to: *mut u8, len: usize, soon: *const u8) {
+unsafe fn stream(from: *const u8, to: *mut u8, len: usize, soon: impl Fn(usize) -> *const u8) {
     #[cfg(target_arch = "x86_64")]
     let done = {
         use std::arch::x86_64::{
             __m128i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm_sfence, _mm_stream_si128,
         };
 
-        const WIDE: usize = size_of::<__m128i>();
-        const LINE: usize = 4 * WIDE;
         let lead = to.align_offset(LINE).min(len);
         // SAFETY: the caller's promise; `lead` bytes make `to` aligned, and lines are
         // copied as long as there is a whole one.
@@ -183,7 +186,7 @@ unsafe fn stream(from: *const u8, to: *mut u8, len: usize, soon: *const u8) {
             to.copy_from_nonoverlapping(from, lead);
             let mut at = lead;
             while len - at >= LINE {
-                _mm_prefetch::<_MM_HINT_T0>(soon.wrapping_add(at).cast());
+                _mm_prefetch::<_MM_HINT_T0>(soon(at).cast());
                 let (from, to) = (from.add(at).cast::<__m128i>(), to.add(at).cast::<__m128i>());
                 let line = [0, 1, 2, 3].map(|nth| _mm_loadu_si128(from.add(nth)));
                 for (nth, &word) in line.iter().enumerate() {
@@ -278,21 +281,26 @@ impl<'map> Window<'map> {
     /// will be needed next.
     pub(crate) fn stream_from(&self, bytes: &[u8], soon: *const u8) {
         assert!(bytes.len() == self.len, "a window is copied as a whole");
+        let soon = |at| soon.wrapping_add(at);
         // SAFETY: both have `len` bytes, and do not overlap.
         unsafe { stream(bytes.as_ptr(), self.start.as_ptr(), self.len, soon) };
     }
 
     /// As [`move_to`](Self::move_to), of a part of more than the processor's cache
-    /// holds: past it, if the two do not overlap.
-    pub(crate) fn stream_to(&self, to: &Self) {
+    /// holds: past it, if the two do not overlap. As many bytes at `next` will be
+    /// touched next, page by page.
+    pub(crate) fn stream_to(&self, to: &Self, next: *const u8) {
         assert!(to.len == self.len, "a window is moved as a whole");
         let apart = self.start.as_ptr().addr().abs_diff(to.start.as_ptr().addr());
         if apart < self.len {
             return self.move_to(to);
         }
         let from = self.start.as_ptr();
+        let soon = |at| {
+            if at % PAGE < LINE { next.wrapping_add(at) } else { from.wrapping_add(at + AHEAD) }
+        };
         // SAFETY: both have `len` bytes, and do not overlap.
-        unsafe { stream(from, to.start.as_ptr(), self.len, from.wrapping_add(AHEAD)) };
+        unsafe { stream(from, to.start.as_ptr(), self.len, soon) };
     }
 
     /// Where as many bytes lie behind it, or before it. Not to be read: there may be
