@@ -10,7 +10,7 @@ use crate::guard::Guard;
 use crate::map::Map;
 use crate::os;
 use crate::range::Span;
-use crate::view::{append, as_uninit, initialised};
+use crate::view::{STREAMED, append, as_uninit, initialised};
 
 const MOVE: &str = "copy_within";
 
@@ -19,9 +19,6 @@ const MOVED: usize = 1 << 20;
 
 /// How many of them, if through a buffer.
 const BUFFERED: usize = 16 << 10;
-
-/// From how many bytes on a move is more than the processor's cache holds.
-const STREAMED: usize = 8 << 20;
 
 /// From how many bytes on memory may have a whole huge page in it.
 const LARGE: usize = 2 << 20;

@@ -158,6 +158,9 @@ unsafe fn copy_few(from: *const u8, to: *mut u8, len: usize) {
     }
 }
 
+/// From how many bytes on a copy is more than the processor's cache holds.
+pub(crate) const STREAMED: usize = 8 << 20;
+
 /// How far ahead of a copy its bytes are brought into the cache.
 const AHEAD: usize = 1 << 10;
 
@@ -241,8 +244,16 @@ impl<'map> Window<'map> {
     #[inline(always)]
     pub(crate) fn copy_from(&self, bytes: &[u8]) {
         assert!(bytes.len() == self.len, "a window is copied as a whole");
+        if self.len >= STREAMED && self.is_apart(bytes.as_ptr()) {
+            return self.stream_from(bytes, bytes.as_ptr().wrapping_add(AHEAD));
+        }
         // SAFETY: both have `len` bytes.
         unsafe { self.start.as_ptr().copy_from(bytes.as_ptr(), self.len) };
+    }
+
+    /// Whether as many bytes elsewhere do not overlap it.
+    fn is_apart(&self, other: *const u8) -> bool {
+        self.start.as_ptr().addr().abs_diff(other.addr()) >= self.len
     }
 
     /// Whether it has a few bytes, which are copied fastest where they are needed.
@@ -291,8 +302,7 @@ impl<'map> Window<'map> {
     /// touched next, page by page.
     pub(crate) fn stream_to(&self, to: &Self, next: *const u8) {
         assert!(to.len == self.len, "a window is moved as a whole");
-        let apart = self.start.as_ptr().addr().abs_diff(to.start.as_ptr().addr());
-        if apart < self.len {
+        if !self.is_apart(to.start.as_ptr()) {
             return self.move_to(to);
         }
         let from = self.start.as_ptr();
