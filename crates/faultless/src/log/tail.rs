@@ -106,6 +106,10 @@ impl Tail {
     pub(super) fn remap(&mut self, path: &Arc<Path>) -> Result<()> {
         let part = self.part.again(path)?;
         self.check_len(part.map.len() as u64)?;
+        // Every append looks at the map's last page. If that were the first look at
+        // any, the system would bring megabytes before it along, and in small pages.
+        let last = part.map.len() - 1;
+        let _ = part.map.advise(last.., Advice::WillNeed);
         self.part = part;
         self.turn += 1;
         Ok(())
@@ -174,7 +178,7 @@ impl Tail {
         self.end.fetch_max(next, Ordering::Relaxed);
         if at / AHEAD != next / AHEAD {
             // Making many pages at once takes half the time of one by one.
-            let start = next.next_multiple_of(AHEAD);
+            let start = (next / AHEAD + 1) * AHEAD;
             let span = Span::clamped(self.part.map.len(), start, AHEAD);
             let _ = self.part.map.advise(span.start()..span.end(), Advice::PopulateWrite);
         }
@@ -352,8 +356,8 @@ enum Claim {
 /// Whether all words are zero.
 #[inline]
 fn is_zero(words: &[u8]) -> bool {
-    let or = |all, word: &[u8]| all | word.iter().fold(0, |all, byte| all | byte);
-    words.chunks_exact(WORD).fold(0, or) == 0
+    let number = |word: &[u8]| word.try_into().map_or(1, u64::from_ne_bytes);
+    words.chunks_exact(WORD).fold(0, |all, word| all | number(word)) == 0
 }
 
 #[cold]
