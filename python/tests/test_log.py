@@ -222,6 +222,37 @@ sys.exit(any(codes))
     assert records.count(b"child" * 100_000) == 50
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_child_does_not_wait_for_a_reader_that_its_parent_uses(path: Path) -> None:
+    script = """
+import os, signal, sys, threading, faultless
+with faultless.AppendLog(sys.argv[1]) as log:
+    for n in range(20):
+        log.append(bytes([n]) * 8_000_000)
+reader = faultless.LogReader(sys.argv[1])
+started = threading.Event()
+def work():
+    for _ in reader:
+        started.set()
+thread = threading.Thread(target=work)
+thread.start()
+started.wait()
+codes = []
+while thread.is_alive() and not any(codes):
+    if (pid := os.fork()) == 0:
+        signal.alarm(20)
+        try:
+            found = reader.poll()
+        except ValueError as error:
+            os._exit("forked" not in str(error))
+        os._exit(found is not None and found[1] != found[1][:1] * 8_000_000)
+    codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+thread.join()
+sys.exit(any(codes) or not codes)
+"""
+    assert subprocess.run([sys.executable, "-c", script, path], check=False).returncode == 0
+
+
 def test_a_record_whose_memory_changes_while_it_is_appended_is_whole(path: Path) -> None:
     record, stop = bytearray(1 << 22), threading.Event()
 

@@ -12,6 +12,7 @@ mod forks;
 mod glue;
 mod log;
 mod mmap;
+mod one_by_one;
 mod open;
 mod path;
 mod shared;

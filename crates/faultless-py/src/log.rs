@@ -1,7 +1,6 @@
 //! `AppendLog` and `LogReader`.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use faultless::{AppendLogOptions, ErrorKind};
@@ -12,6 +11,7 @@ use pyo3::types::PyBytes;
 use crate::errors;
 use crate::glue::Buffer;
 use crate::mmap::LONG;
+use crate::one_by_one::OneByOne;
 use crate::path::FilePath;
 
 #[cold]
@@ -96,7 +96,7 @@ impl AppendLog {
             Ok(reader)
         };
         let reader = py.detach(open).map_err(|error| raise(py, &error))?;
-        Ok(LogReader { reader: Mutex::new(reader), follow: false, bare: false })
+        Ok(LogReader { reader: OneByOne::new(reader), follow: false, bare: false })
     }
 
     fn __iter__(&self, py: Python<'_>) -> PyResult<LogReader> {
@@ -161,7 +161,7 @@ impl AppendLog {
 #[pyclass(frozen, module = "faultless")]
 #[derive(Debug)]
 pub(crate) struct LogReader {
-    reader: Mutex<faultless::LogReader>,
+    reader: OneByOne<faultless::LogReader>,
     follow: bool,
     /// Whether it gives records without their offsets.
     bare: bool,
@@ -170,11 +170,13 @@ pub(crate) struct LogReader {
 impl LogReader {
     fn next<'py>(&self, py: Python<'py>) -> PyResult<Option<(u64, Bound<'py, PyBytes>)>> {
         let mut bytes = Vec::new();
-        let mut read = || {
-            let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-            reader.read_next(&mut bytes)
+        let read = || self.reader.with(|reader| reader.read_next(&mut bytes));
+        let Some(found) = py.detach(read) else {
+            let message =
+                "another thread used the reader when this process was forked; open the log anew";
+            return Err(PyValueError::new_err(message));
         };
-        let found = py.detach(&mut read).map_err(|error| raise(py, &error))?;
+        let found = found.map_err(|error| raise(py, &error))?;
         Ok(found.map(|offset| (offset, PyBytes::new(py, &bytes))))
     }
 }
@@ -190,7 +192,7 @@ impl LogReader {
             Ok(reader)
         };
         let reader = py.detach(open).map_err(|error| raise(py, &error))?;
-        Ok(Self { reader: Mutex::new(reader), follow, bare: false })
+        Ok(Self { reader: OneByOne::new(reader), follow, bare: false })
     }
 
     fn __iter__(this: Bound<'_, Self>) -> Bound<'_, Self> {
