@@ -565,7 +565,7 @@ impl Guard {
 
     pub(crate) fn heal(&self) {
         let range = self.slot.range();
-        self.slot.heal(|lo, hi, reason| os::guard::restore(&range, lo, hi, reason));
+        self.slot.heal(|lo, hi, reason| os::guard::restore(self.slot, &range, lo, hi, reason));
     }
 
     /// Tries to make the map whole; whether it is. What has not been reported

@@ -5,21 +5,32 @@
 
 mod fault_support;
 
+use std::os::windows::io::AsRawHandle;
+
 use fault_support::areas::areas;
 use fault_support::child::{expect_code, in_child};
-use fault_support::{PatternFile, fault_of, page, pattern, pattern_of, raw_get};
+use fault_support::{PatternFile, assert_truncated, fault_of, page, pattern, pattern_of, raw_get};
 use faultless::{Access, FaultReason, Map, MapOptions};
 use windows_sys::Win32::Foundation::{
-    EXCEPTION_ACCESS_VIOLATION, EXCEPTION_IN_PAGE_ERROR, NTSTATUS, STATUS_DEVICE_DATA_ERROR,
-    STATUS_DISK_FULL, STATUS_END_OF_FILE, STATUS_INSUFFICIENT_RESOURCES, STATUS_IO_DEVICE_ERROR,
+    CloseHandle, EXCEPTION_ACCESS_VIOLATION, EXCEPTION_IN_PAGE_ERROR, NTSTATUS,
+    STATUS_DEVICE_DATA_ERROR, STATUS_DISK_FULL, STATUS_END_OF_FILE, STATUS_INSUFFICIENT_RESOURCES,
+    STATUS_IO_DEVICE_ERROR,
 };
 use windows_sys::Win32::System::Diagnostics::Debug::RaiseException;
+use windows_sys::Win32::System::Memory::{
+    MEM_PRESERVE_PLACEHOLDER, MEMORY_MAPPED_VIEW_ADDRESS, UnmapViewOfFileEx,
+};
 
 /// Says that the page at an address could not be read in.
 fn fail_at(address: *const u8, status: NTSTATUS) {
     let information = [0, address.addr(), status as u32 as usize];
     // SAFETY: raises an exception; the arguments are copied.
     unsafe { RaiseException(EXCEPTION_IN_PAGE_ERROR as u32, 0, 3, information.as_ptr()) };
+}
+
+/// The beginning of a map's only view.
+fn start_of(map: &Map) -> MEMORY_MAPPED_VIEW_ADDRESS {
+    MEMORY_MAPPED_VIEW_ADDRESS { Value: map.as_ptr().cast_mut().cast() }
 }
 
 fn fail(map: &Map, offset: usize, status: NTSTATUS) {
@@ -126,6 +137,52 @@ fn a_map_without_its_file_is_gone_as_a_whole() {
         for _ in 0..3 {
             assert_eq!(fault_of(map.get(0)).reason, FaultReason::Io);
             assert_eq!(fault_of(map.get(7 * page())).reason, FaultReason::Io);
+        }
+    });
+}
+
+/// What the system did not map again when something beside it was replaced.
+#[test]
+fn pages_that_are_not_there_are_mapped_when_they_are_touched() {
+    in_child(|| {
+        let file = PatternFile::pages(8);
+        let map = file.map(Access::Write);
+        let unmap = || {
+            // SAFETY: nobody reads the pages, and their addresses stay the map's.
+            let done = unsafe { UnmapViewOfFileEx(start_of(&map), MEM_PRESERVE_PLACEHOLDER) };
+            assert_ne!(done, 0);
+        };
+        unmap();
+        assert_eq!(map.get(3 * page()).unwrap(), pattern(3 * page()));
+        assert_eq!(map.fault(), None);
+        unmap();
+        map.set(5, 1).unwrap();
+        unmap();
+        file.cut(2 * page());
+        assert_truncated(map.get(7 * page()), 2 * page());
+        assert_eq!((raw_get(&map, 5), raw_get(&map, 7 * page())), (1, 0));
+        file.regrow();
+        assert_eq!(map.to_vec(..).unwrap(), pattern_of(0..file.len));
+    });
+}
+
+/// A failure of the system's while pages are replaced: what is lost is reported.
+#[test]
+fn a_file_that_was_closed_cannot_be_mapped_again() {
+    in_child(|| {
+        let file = PatternFile::pages(8);
+        let map = file.map(Access::Read);
+        // SAFETY: it is an error of the program's, which the test is about; it has no
+        // other handle that this could be.
+        assert_ne!(unsafe { CloseHandle(map.file().unwrap().as_raw_handle()) }, 0);
+        fail(&map, 5 * page() + 9, STATUS_IO_DEVICE_ERROR);
+        assert_eq!((raw_get(&map, 0), raw_get(&map, 7 * page())), (0, 0), "all of it is gone");
+        let _ = map.get(0);
+        for _ in 0..2 {
+            for at in [0, 4, 5, 7] {
+                let fault = fault_of(map.get(at * page()));
+                assert_eq!((fault.offset, fault.reason), (at * page(), FaultReason::NoSpace));
+            }
         }
     });
 }

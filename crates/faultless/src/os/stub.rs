@@ -188,7 +188,13 @@ pub(crate) mod guard {
 
     pub(crate) fn remove_canary(_slot: &Slot, _unit: usize) {}
 
-    pub(crate) fn restore(_range: &Range, lo: u64, _hi: u64, _reason: FaultReason) -> u64 {
+    pub(crate) fn restore(
+        _slot: &Slot,
+        _range: &Range,
+        lo: u64,
+        _hi: u64,
+        _reason: FaultReason,
+    ) -> u64 {
         lo
     }
 }

@@ -381,7 +381,7 @@ fn zero(range: &Range, lo: u64, hi: u64) -> bool {
 
 /// Maps the file back over the dead units `lo..hi` of a map, as far as it is
 /// long enough and readable again; returns the unit up to which it is whole.
-pub(crate) fn restore(range: &Range, lo: u64, hi: u64, reason: FaultReason) -> u64 {
+pub(crate) fn restore(_slot: &Slot, range: &Range, lo: u64, hi: u64, reason: FaultReason) -> u64 {
     // What the map no longer has, since it shrank, is as good as whole.
     let (gone, hi) = (hi, hi.min(range.units()));
     if lo >= hi {

@@ -4,7 +4,7 @@
 //! It runs on the thread that touched the page, which holds none of our locks, so
 //! that it may take one; it allocates nothing.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use windows_sys::Win32::Foundation::{
@@ -22,8 +22,8 @@ use windows_sys::Win32::System::Diagnostics::Debug::{
 };
 use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0};
 use windows_sys::Win32::System::Memory::{
-    MEM_COMMIT, PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY, PAGE_GUARD,
-    PAGE_READONLY, PAGE_READWRITE, PAGE_WRITECOPY,
+    MEM_COMMIT, MEM_PRIVATE, MEMORY_BASIC_INFORMATION, PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE,
+    PAGE_EXECUTE_WRITECOPY, PAGE_GUARD, PAGE_READONLY, PAGE_READWRITE, PAGE_WRITECOPY,
 };
 use windows_sys::Win32::System::Threading::GetCurrentThreadId;
 
@@ -41,15 +41,54 @@ static INSTALLED: AtomicBool = AtomicBool::new(false);
 
 /// Held while parts of a map are replaced or restored: its pages are not there
 /// then, and whoever touches them comes to the handler and waits here.
-static REPLACING: Mutex<()> = Mutex::new(());
+static REPLACING: Mutex<Replacing> = Mutex::new(Replacing {
+    changes: 0,
+    tries: [const { Try { thread: 0, address: 0, change: 0 } }; 64],
+});
 
-/// Changes of any map's blocks so far.
-static CHANGES: AtomicUsize = AtomicUsize::new(0);
+struct Replacing {
+    /// Changes of any map's blocks so far.
+    changes: u64,
+    /// The last accesses that were tried again: a place for several threads each.
+    tries: [Try; 64],
+}
 
-fn replacing() -> MutexGuard<'static, ()> {
-    let lock = REPLACING.lock().unwrap_or_else(PoisonError::into_inner);
-    CHANGES.fetch_add(1, Ordering::Relaxed);
-    lock
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Try {
+    thread: u32,
+    address: usize,
+    /// The change after which it was.
+    change: u64,
+}
+
+fn replacing() -> MutexGuard<'static, Replacing> {
+    REPLACING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Replacing {
+    /// Whether this thread has tried the access again already, and no map was
+    /// changed since.
+    fn is_again(&mut self, address: usize) -> bool {
+        // SAFETY: asks for a number.
+        let thread = unsafe { GetCurrentThreadId() };
+        let this = Try { thread, address, change: self.changes };
+        let place = thread as usize / 4 % self.tries.len();
+        std::mem::replace(&mut self.tries[place], this) == this
+    }
+
+    /// Makes the units `lo..hi` of a map of something else; whether that was done,
+    /// and without a loss. What is lost is marked.
+    fn put(&mut self, slot: &Slot, range: &Range, lo: u64, hi: u64, content: Content) -> bool {
+        self.changes += 1;
+        let (from, to) = range.bytes(lo, hi);
+        let file = (range.fd >= 0).then(|| handle_of(range.fd));
+        let lost = |from: usize, to: usize| {
+            let (lo, hi) = (from / range.unit, to.div_ceil(range.unit));
+            slot.mark(range, lo as u64, hi as u64, lo * range.unit, FaultReason::NoSpace);
+        };
+        // SAFETY: the map lives, and whoever is here has the lock.
+        unsafe { placeholder::put(range, from, to, content, file, lost) }
+    }
 }
 
 /// Nobody forks here.
@@ -131,20 +170,29 @@ fn mend(slot: &Slot, range: &Range, failure: Failure) -> bool {
     if failure.address < range.start || failure.address - range.start >= range.len {
         return false;
     }
-    let _lock = replacing();
+    let mut replacing = replacing();
+    let Some(page) = query(failure.address) else { return false };
+    let there = page.State == MEM_COMMIT;
+    if there && failure.status.is_none() && !allows(&page, failure) {
+        return false;
+    }
+    // Zeros in the place of the file's page: another thread was here first.
+    let replaced = there && page.Type == MEM_PRIVATE;
+    let again = replacing.is_again(failure.address);
     let unit = range.unit as u64;
     let at = (failure.address - range.start) as u64 / unit;
     let units = (range.len as u64).div_ceil(unit);
     let end = end_of_file(range).map(|end| round_up(end, unit) / unit);
     let reason = match failure.status {
+        _ if replaced && !again => return true,
         _ if end.is_some_and(|end| at >= end) => FaultReason::Truncated,
+        // What could not be mapped when something beside it was replaced.
+        _ if !there && replacing.put(slot, range, at, at + 1, Content::File) => return true,
+        _ if !there => FaultReason::NoSpace,
         Some(status) => reason_of(status),
-        None if !is_allowed(failure) => return false,
-        // The page was being replaced, and is there by now.
-        None if !is_again(failure) => {
-            slot.disturb();
-            return true;
-        }
+        // The page was not there while others were replaced. Nothing failed, and
+        // what was read or written before stands.
+        None if !again => return true,
         None => FaultReason::Io,
     };
     let (lo, hi) = if range.fd < 0 || !range.shared {
@@ -156,19 +204,13 @@ fn mend(slot: &Slot, range: &Range, failure: Failure) -> bool {
     } else {
         (at, at + slot.widened(range, at))
     };
-    let offset = (at * unit) as usize;
-    let dead = slot.mark(range, lo, hi, offset, reason);
-    let file = (range.fd >= 0).then(|| handle_of(range.fd));
-    zero(range, dead.lo, dead.hi, file) || {
-        let all = slot.mark(range, 0, units, offset, reason);
-        zero(range, all.lo, all.hi, None)
-    }
-}
-
-fn zero(range: &Range, lo: u64, hi: u64, file: Option<HANDLE>) -> bool {
-    let (from, to) = range.bytes(lo, hi);
-    // SAFETY: the map is pinned, and `REPLACING` held.
-    unsafe { placeholder::put(range, from, to, Content::Zeros, file) }
+    let dead = slot.mark(range, lo, hi, (at * unit) as usize, reason);
+    // If there is no memory for all of it there may be for the page.
+    [(dead.lo, dead.hi), (at, at + 1)].into_iter().any(|(lo, hi)| {
+        replacing.put(slot, range, lo, hi, Content::Zeros);
+        query(failure.address)
+            .is_some_and(|page| page.State == MEM_COMMIT && page.Type == MEM_PRIVATE)
+    })
 }
 
 /// How much of the map its file has now, in bytes. `None`: nobody can tell.
@@ -191,31 +233,15 @@ fn reason_of(status: NTSTATUS) -> FaultReason {
     }
 }
 
-/// Whether the page is there and allows the access that failed.
-fn is_allowed(failure: Failure) -> bool {
+/// Whether a page that is there allows the access that failed.
+fn allows(page: &MEMORY_BASIC_INFORMATION, failure: Failure) -> bool {
     const WRITABLE: [u32; 4] =
         [PAGE_READWRITE, PAGE_WRITECOPY, PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY];
-    let Some(page) = query(failure.address).filter(|page| page.State == MEM_COMMIT) else {
-        return false;
-    };
-    let readable = WRITABLE.contains(&page.Protect)
-        || matches!(page.Protect, PAGE_READONLY | PAGE_EXECUTE_READ);
+    let writable = WRITABLE.contains(&page.Protect);
+    let readable = writable || matches!(page.Protect, PAGE_READONLY | PAGE_EXECUTE_READ);
     page.Protect & PAGE_GUARD == 0
         && !failure.executes
-        && if failure.writes { WRITABLE.contains(&page.Protect) } else { readable }
-}
-
-/// Whether this thread failed there before, and no map was changed since.
-fn is_again(failure: Failure) -> bool {
-    static LAST: [AtomicU64; 64] = [const { AtomicU64::new(0) }; 64];
-    // SAFETY: asks for a number.
-    let thread = unsafe { GetCurrentThreadId() };
-    // This very call counts as a change.
-    let changes = CHANGES.load(Ordering::Relaxed) as u64;
-    let here = failure.address as u64 ^ u64::from(thread) << 48;
-    let last = &LAST[thread as usize / 4 % LAST.len()];
-    last.swap(here.wrapping_add(changes << 20), Ordering::Relaxed)
-        == here.wrapping_add((changes - 1) << 20)
+        && if failure.writes { writable } else { readable }
 }
 
 /// There is no canary: nobody cuts a file that is mapped. So it always sings.
@@ -237,7 +263,7 @@ pub(crate) fn remove_canary(slot: &Slot, _unit: usize) {
 
 /// Maps the file back over the dead units `lo..hi` of a map, as far as it is
 /// long enough and readable again; returns the unit up to which it is whole.
-pub(crate) fn restore(range: &Range, lo: u64, hi: u64, reason: FaultReason) -> u64 {
+pub(crate) fn restore(slot: &Slot, range: &Range, lo: u64, hi: u64, reason: FaultReason) -> u64 {
     if range.fd < 0 {
         return lo;
     }
@@ -253,11 +279,7 @@ pub(crate) fn restore(range: &Range, lo: u64, hi: u64, reason: FaultReason) -> u
     {
         return lo;
     }
-    let (from, to) = range.bytes(lo, up_to);
-    let _lock = replacing();
-    // SAFETY: the map lives, and the lock is held.
-    let mapped = unsafe { placeholder::put(range, from, to, Content::File, Some(file)) };
-    if mapped { up_to } else { lo }
+    if replacing().put(slot, range, lo, up_to, Content::File) { up_to } else { lo }
 }
 
 /// Whether the byte at an offset of a file can be read; `true` if nobody can

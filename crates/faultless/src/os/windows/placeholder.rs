@@ -192,11 +192,12 @@ pub(super) enum Content {
 
 /// Makes the bytes `from..to` of a map, whole pages, of something else; what lies
 /// beside them in the same blocks is mapped as it was. `file` is the map's, if it
-/// is kept.
+/// is kept. Bytes that should be the file's, and that it does not have or that the
+/// system does not map, become zeros, after `lost` was told of them.
 ///
 /// While this runs the pages of those blocks are not there: who touches them gets
-/// an access violation, and tries again when it is done. `false`: it could not be
-/// done, and some of the pages may still not be there.
+/// an access violation, and tries again when it is done. `false`: something was
+/// lost, or nothing was done, or some of the pages are still not there.
 ///
 /// # Safety
 /// The map must be live and made over a placeholder, and no other thread may be
@@ -207,6 +208,7 @@ pub(super) unsafe fn put(
     to: usize,
     content: Content,
     file: Option<HANDLE>,
+    lost: impl Fn(usize, usize),
 ) -> bool {
     let Some(api) = api() else { return false };
     let (start, end) = (range.start + from, range.start + to);
@@ -224,8 +226,9 @@ pub(super) unsafe fn put(
         }
     }
     let beside = |block: &Block| match block.kind {
-        Kind::View => Content::File,
-        Kind::Private | Kind::Reserved => Content::Zeros,
+        Kind::Private => Content::Zeros,
+        // What is not there was to be the file's, or was marked as lost.
+        Kind::View | Kind::Reserved => Content::File,
     };
     let (before, after) = (beside(&first), beside(&last));
     let pieces = pieces([
@@ -234,15 +237,14 @@ pub(super) unsafe fn put(
         Piece { start: end, end: last.end.max(end), content: after },
     ]);
     let of_file = |piece: &Piece| piece.content == Content::File && !piece.is_empty();
-    let section = match (file, pieces.iter().any(of_file)) {
-        (_, false) => None,
-        (None, true) => return false,
-        // Before anything is unmapped: it may fail.
-        (Some(file), true) => match Source::open(file, range) {
-            Some(source) => Some(source),
-            None => return false,
-        },
+    // Before anything is unmapped: it may fail.
+    let source = match file {
+        Some(file) if pieces.iter().any(of_file) => Source::open(file, range),
+        _ => None,
     };
+    if content == Content::File && source.is_none() {
+        return false;
+    }
     let (whole, mut blocks, mut at) = ((first.start, last.end), 0, first.start);
     while at < whole.1 {
         let Some(block) = Block::at(at) else { return false };
@@ -261,21 +263,36 @@ pub(super) unsafe fn put(
             return false;
         }
     }
-    pieces.iter().filter(|piece| !piece.is_empty()).all(|piece| {
-        let (base, len) = (address(piece.start), piece.end - piece.start);
-        let how = MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER;
-        // SAFETY: the piece is a part of a placeholder of the map's, from its
-        // beginning on, and its own one after the first call.
-        unsafe {
-            if piece.end < whole.1 && VirtualFree(base.cast(), len, how) == 0 {
-                return false;
+    let mut done = true;
+    for piece in pieces {
+        let of_file = piece.content == Content::File;
+        let reach = match &source {
+            Some(source) if of_file => source.reach(range, &piece),
+            _ => piece.start,
+        };
+        for (start, end, source) in [(piece.start, reach, &source), (reach, piece.end, &None)] {
+            if start >= end {
+                continue;
             }
-            match (piece.content, &section) {
-                (Content::File, Some(source)) => source.map(api, base, range, len),
-                _ => api.zero(base, len, range.protection),
+            let (base, len) = (address(start), end - start);
+            let how = MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER;
+            // SAFETY: this is a part of a placeholder of the map's, from its
+            // beginning on, and its own one after the first call.
+            unsafe {
+                if end < whole.1 && VirtualFree(base.cast(), len, how) == 0 {
+                    return false;
+                }
+                if source.as_ref().is_some_and(|source| source.map(api, base, range, len)) {
+                    continue;
+                }
+                if of_file {
+                    lost(start - range.start, end - range.start);
+                }
+                done &= api.zero(base, len, range.protection) && !of_file;
             }
         }
-    })
+    }
+    done
 }
 
 #[derive(Clone, Copy)]
@@ -317,7 +334,14 @@ impl Source {
         Some(Self { section, len: file_len(file).ok()? })
     }
 
-    /// Maps what belongs to a part of the map there.
+    /// Up to where the file has a piece of the map.
+    fn reach(&self, range: &Range, piece: &Piece) -> usize {
+        let end = self.len.saturating_sub(range.file_offset);
+        let end = usize::try_from(end).map_or(usize::MAX, |end| range.start.saturating_add(end));
+        end.checked_next_multiple_of(page_size()).unwrap_or(end).clamp(piece.start, piece.end)
+    }
+
+    /// Maps what belongs to a part of the map there, which the file reaches.
     ///
     /// # Safety
     /// There must be a placeholder of the map's, of just that length.
@@ -326,8 +350,7 @@ impl Source {
         let there = self.len.saturating_sub(offset).min(len as u64) as usize;
         let wanted = page_protection(range.protection, !range.shared);
         // SAFETY: the caller's promise.
-        there != 0
-            && unsafe { api.map(&self.section, base, offset, there) }
-            && (wanted == self.section.most || set_protection(base, len, wanted).is_ok())
+        let mapped = unsafe { api.map(&self.section, base, offset, there) };
+        mapped && (wanted == self.section.most || set_protection(base, len, wanted).is_ok())
     }
 }
