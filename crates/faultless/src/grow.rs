@@ -8,6 +8,8 @@ use std::io;
 use std::ops::Range;
 
 use crate::error::{Error, ErrorKind, Result};
+#[cfg(windows)]
+use crate::guard::Guard;
 use crate::map::Map;
 use crate::options::Layout;
 use crate::options::MapOptions;
@@ -62,7 +64,7 @@ impl MapOptions {
     /// * [`InvalidInput`](ErrorKind::InvalidInput): the map is read-only or
     ///   copy-on-write, or does not [keep](Self::keep_file) its file.
     /// * [`Unsupported`](ErrorKind::Unsupported): shared anonymous memory cannot
-    ///   grow; on Windows files cannot, either.
+    ///   grow; before Windows 10 1803 files cannot, either.
     /// * [`OutOfRange`](ErrorKind::OutOfRange): no file or address space has that
     ///   many bytes.
     /// * [`Os`](ErrorKind::Os): `ENOMEM`, where the limit of the process
@@ -90,15 +92,16 @@ impl MapOptions {
         file: Option<BorrowedFile<'_>>,
     ) -> Result<Mapping> {
         let Some(reserved) = self.reserve else { return self.mapping_of(layout, file) };
-        if file.is_some() && !os::MAPS_BEYOND_FILES {
-            let message = "this system maps no file beyond its end, to grow into";
-            return Err(Error::new(ErrorKind::Unsupported, "map", message));
-        }
         let Placement { file_offset, lead, .. } = layout.placement;
         let limit = reserved.max(layout.len);
-        let mut placement = Placement::new(file_offset + lead as u64, limit, layout.page)?;
+        let granularity = os::allocation_granularity().max(layout.page);
+        let mut placement = Placement::new(file_offset + lead as u64, limit, granularity)?;
         placement.map_len = placement.map_len.next_multiple_of(layout.page);
         let mut room = Layout { placement, len: limit, ..*layout };
+        #[cfg(windows)]
+        if let Some(file) = file {
+            return layout.map_with_room(&room, file);
+        }
         let mapping = room.map(file)?;
         layout.flags = room.flags;
         layout.fallback = room.fallback;
@@ -108,10 +111,16 @@ impl MapOptions {
     /// Notes the space that a new map got.
     pub(crate) fn make_room(&self, map: &mut Map) {
         let len = map.len();
+        // What the system does not map beyond the file.
+        let zeros = if map.is_anonymous() || os::MAPS_BEYOND_FILES {
+            0..0
+        } else {
+            map.layout.mapped_len()..map.mapping.len()
+        };
         map.room = self.reserve.map(|reserved| {
             Box::new(Room {
                 limit: reserved.max(len),
-                zeros: 0..0,
+                zeros,
                 ready: len,
                 warms: true,
                 ahead: None,
@@ -313,11 +322,19 @@ impl Map {
     /// Maps the file over zero pages that a map of `len` bytes would have.
     fn map_file(&mut self, len: usize) -> io::Result<()> {
         let (Some(room), Some(file)) = (&mut self.room, &self.file) else { return Ok(()) };
-        let Layout { protection, flags, placement, .. } = self.layout;
         let start = room.zeros.start;
         let end = self.layout.of_len(len).mapped_len().clamp(start, room.zeros.end);
-        let file = Some((file, placement.file_offset + start as u64));
-        os::map_part(&mut self.mapping, start..end, protection, flags, file)?;
+        #[cfg(windows)]
+        {
+            let range = Guard::range(&self.layout.of_len(len), &self.mapping, Some(file));
+            os::guard::grow(self.guard.slot(), &range, start..end)?;
+        }
+        #[cfg(not(windows))]
+        {
+            let Layout { protection, flags, placement, .. } = self.layout;
+            let file = Some((file, placement.file_offset + start as u64));
+            os::map_part(&mut self.mapping, start..end, protection, flags, file)?;
+        }
         room.zeros.start = end;
         Ok(())
     }
@@ -352,22 +369,38 @@ impl Map {
         if self.is_anonymous() && len < self.len().min(gone.start) {
             self.fill(len..self.len().min(gone.start), 0)?;
         }
-        os::map_part(&mut self.mapping, gone.clone(), self.layout.protection, 0, None)
-            .map_err(|error| self.os_error("resize", "cannot take the pages away", error))?;
+        let cut = self.cut_off(gone.clone(), len)?;
         if self.is_anonymous() {
             return Ok(());
         }
         if let Some(room) = self.room.as_mut().filter(|_| !gone.is_empty()) {
             room.zeros = gone.start..room.zeros.end.max(gone.end);
         }
-        let end = self.file_offset() + len as u64;
-        let cut = self
-            .file_len()
-            .and_then(|old| if old > end { self.set_file_len("resize", old, end) } else { Ok(()) });
         if cut.is_err() {
             let _ = self.map_file(self.layout.len);
         }
         cut
+    }
+
+    /// Makes zeros of a part of the mapping, and cuts the file off behind `len` bytes
+    /// of the map; what came of this.
+    fn cut_off(&mut self, gone: Range<usize>, len: usize) -> Result<Result<()>> {
+        let failed =
+            |map: &Self, error| map.os_error("resize", "cannot take the pages away", error);
+        let end = self.file_offset() + len as u64;
+        let cut = |map: &Self| match map.file_len()? {
+            old if old > end => map.set_file_len("resize", old, end),
+            _ => Ok(()),
+        };
+        #[cfg(windows)]
+        if let Some(file) = &self.file {
+            let range = Guard::range(&self.layout, &self.mapping, Some(file));
+            return os::guard::cut(self.guard.slot(), &range, gone.start, || cut(self))
+                .map_err(|error| failed(self, error));
+        }
+        let (mapping, protection) = (&mut self.mapping, self.layout.protection);
+        os::map_part(mapping, gone, protection, 0, None).map_err(|error| failed(self, error))?;
+        Ok(if self.is_anonymous() { Ok(()) } else { cut(self) })
     }
 
     /// Gives back what was allocated ahead, when the map is gone. There is nobody

@@ -87,10 +87,11 @@ impl Guard {
         guard
     }
 
-    fn range(layout: &Layout, mapping: &Mapping, file: Option<&File>) -> Range {
+    pub(crate) fn range(layout: &Layout, mapping: &Mapping, file: Option<&File>) -> Range {
         Range {
             start: mapping.base().expose_provenance(),
             len: layout.mapped_len(),
+            room: if os::MAPS_BEYOND_FILES { 0 } else { mapping.len() },
             // Of all that it may grow to: a unit never changes.
             unit: Range::unit_for(mapping.len(), layout.page),
             file_offset: layout.placement.file_offset,
@@ -100,6 +101,11 @@ impl Guard {
             regular: layout.regular,
             huge: layout.page != os::page_size(),
         }
+    }
+
+    #[cfg(windows)]
+    pub(crate) fn slot(&self) -> Option<&'static Slot> {
+        self.index.map(|_| self.slot)
     }
 
     pub(crate) fn is_registered(&self) -> bool {

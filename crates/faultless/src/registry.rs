@@ -78,6 +78,7 @@ pub(crate) struct Slot {
     pins: AtomicU32,
     start: AtomicUsize,
     len: AtomicUsize,
+    room: AtomicUsize,
     unit: AtomicUsize,
     file_offset: AtomicU64,
     fd: AtomicI32,
@@ -118,6 +119,7 @@ macro_rules! slot_new {
                 pins: AtomicU32::new(0),
                 start: AtomicUsize::new(0),
                 len: AtomicUsize::new(0),
+                room: AtomicUsize::new(0),
                 unit: AtomicUsize::new(0),
                 file_offset: AtomicU64::new(0),
                 fd: AtomicI32::new(-1),
@@ -213,6 +215,7 @@ impl Slot {
         self.retries.store(0, Relaxed);
         self.start.store(range.start, Relaxed);
         self.len.store(range.len, Relaxed);
+        self.room.store(range.room, Relaxed);
         self.unit.store(range.unit, Relaxed);
         self.file_offset.store(range.file_offset, Relaxed);
         self.fd.store(range.fd, Relaxed);
@@ -267,6 +270,7 @@ impl Slot {
         Range {
             start: self.start.load(Relaxed),
             len: self.len.load(Relaxed),
+            room: self.room.load(Relaxed),
             unit: self.unit.load(Relaxed),
             file_offset: self.file_offset.load(Relaxed),
             fd: self.fd.load(Relaxed),
@@ -283,7 +287,8 @@ impl Slot {
         let version = self.version.load(SeqCst);
         let contains = || {
             let start = self.start.load(Relaxed);
-            address >= start && address - start < self.len.load(Relaxed) || self.is_canary(address)
+            let len = self.len.load(Relaxed).max(self.room.load(Relaxed));
+            address >= start && address - start < len || self.is_canary(address)
         };
         if version % 2 != 0 || !contains() {
             return None;

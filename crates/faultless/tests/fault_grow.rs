@@ -153,10 +153,13 @@ fn raw_memory_survives_growing_and_shrinking() {
                 });
             }
             for round in 0..300 {
-                match round % 4 {
+                match round % 6 {
                     0 => map.resize((round * 7 % 1000 + 1) * page()).unwrap(),
                     1 => file.cut((round % 5 + 1) * page()),
-                    2 => map.resize(4 * MIB).unwrap(),
+                    // What they read behind the map's end stays zeros.
+                    2 => map.resize((round % 7 + 2) * page()).unwrap(),
+                    3 => map.grow((round % 11 + 9) * page()).unwrap(),
+                    4 => map.resize(4 * MIB).unwrap(),
                     _ => {
                         let len = map.len();
                         map.grow((len + 33 * page()).min(16 * MIB)).unwrap();

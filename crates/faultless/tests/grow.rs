@@ -283,6 +283,26 @@ fn shrinking_moves_nothing_and_leaves_zeros_behind() {
     }
 }
 
+/// Windows cuts no file that anybody maps.
+#[cfg(windows)]
+#[test]
+fn a_file_that_others_map_keeps_its_end() {
+    let bytes = pattern(40 * page_size());
+    let file = file(&bytes);
+    let mut map = growing(file.path(), 8 * MIB);
+    let start = map.as_mut_ptr();
+    let other = Map::open(file.path()).unwrap();
+    assert_eq!(kind(map.resize(20 * page_size())), ErrorKind::Os);
+    assert_eq!((map.len(), map.as_mut_ptr()), (40 * page_size(), start));
+    naive::assert_same(&map.to_vec(..).unwrap(), &bytes);
+    map.set(39 * page_size(), 1).unwrap();
+    assert_eq!(other.get(39 * page_size()).unwrap(), 1);
+    map.grow(50 * page_size()).unwrap();
+    drop(other);
+    map.resize(20 * page_size()).unwrap();
+    naive::assert_same(&fs::read(file.path()).unwrap(), &bytes[..20 * page_size()]);
+}
+
 #[test]
 fn maps_that_are_made_grow_too() {
     let dir = tempfile::tempdir().unwrap();

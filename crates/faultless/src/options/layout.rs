@@ -62,6 +62,16 @@ impl Layout {
         })
     }
 
+    /// Maps it where it can grow to the length of `room`, in place.
+    #[cfg(windows)]
+    pub(crate) fn map_with_room(&self, room: &Self, file: BorrowedFile<'_>) -> Result<Mapping> {
+        let present = if self.len == 0 { 0 } else { self.placement.map_len };
+        os::map_with_room(&room.request(), present, file).map_err(|error| {
+            let message = format!("the system cannot keep addresses for {} bytes", room.len);
+            Error::os("map", message, error)
+        })
+    }
+
     pub(crate) fn request(&self) -> Request<'static> {
         Request {
             file_offset: self.placement.file_offset,

@@ -45,6 +45,9 @@ pub(crate) struct Range {
     pub(crate) start: usize,
     /// Mapped bytes, rounded up to whole pages.
     pub(crate) len: usize,
+    /// Bytes from `start` on that are the map's even where they are behind its end,
+    /// for a handler to know of: 0 if nothing happens there.
+    pub(crate) room: usize,
     /// The smallest part that can be replaced: the page size of this map,
     /// larger only for maps of terabytes.
     pub(crate) unit: usize,

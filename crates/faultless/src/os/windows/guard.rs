@@ -4,6 +4,8 @@
 //! It runs on the thread that touched the page, which holds none of our locks, so
 //! that it may take one; it allocates nothing.
 
+use std::io;
+use std::ops;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -29,6 +31,7 @@ use windows_sys::Win32::System::Threading::GetCurrentThreadId;
 
 use super::memory::query;
 use super::placeholder::{self, Content};
+use super::section::Section;
 use super::{Mapping, file_len_of, handle_of};
 use crate::fault::FaultReason;
 use crate::range::round_up;
@@ -79,15 +82,27 @@ impl Replacing {
     /// Makes the units `lo..hi` of a map of something else; whether that was done,
     /// and without a loss. What is lost is marked.
     fn put(&mut self, slot: &Slot, range: &Range, lo: u64, hi: u64, content: Content) -> bool {
-        self.changes += 1;
         let (from, to) = range.bytes(lo, hi);
+        self.put_bytes(Some(slot), range, from..to, content)
+    }
+
+    fn put_bytes(
+        &mut self,
+        slot: Option<&Slot>,
+        range: &Range,
+        part: ops::Range<usize>,
+        content: Content,
+    ) -> bool {
+        self.changes += 1;
         let file = (range.fd >= 0).then(|| handle_of(range.fd));
         let lost = |from: usize, to: usize| {
             let (lo, hi) = (from / range.unit, to.div_ceil(range.unit));
-            slot.mark(range, lo as u64, hi as u64, lo * range.unit, FaultReason::NoSpace);
+            if let Some(slot) = slot {
+                slot.mark(range, lo as u64, hi as u64, lo * range.unit, FaultReason::NoSpace);
+            }
         };
         // SAFETY: the map lives, and whoever is here has the lock.
-        unsafe { placeholder::put(range, from, to, content, file, lost) }
+        unsafe { placeholder::put(range, part.start, part.end, content, file, lost) }
     }
 }
 
@@ -167,7 +182,7 @@ unsafe extern "system" fn handler(pointers: *mut EXCEPTION_POINTERS) -> i32 {
 
 /// Makes the instruction that failed succeed, if that is for us to do.
 fn mend(slot: &Slot, range: &Range, failure: Failure) -> bool {
-    if failure.address < range.start || failure.address - range.start >= range.len {
+    if failure.address < range.start {
         return false;
     }
     let mut replacing = replacing();
@@ -179,6 +194,10 @@ fn mend(slot: &Slot, range: &Range, failure: Failure) -> bool {
     // Zeros in the place of the file's page: another thread was here first.
     let replaced = there && page.Type == MEM_PRIVATE;
     let again = replacing.is_again(failure.address);
+    if failure.address - range.start >= range.len {
+        // Behind the map's end, which was moved meanwhile, are zeros of no file.
+        return there && !again;
+    }
     let unit = range.unit as u64;
     let at = (failure.address - range.start) as u64 / unit;
     let units = (range.len as u64).div_ceil(unit);
@@ -187,7 +206,7 @@ fn mend(slot: &Slot, range: &Range, failure: Failure) -> bool {
         _ if replaced && !again => return true,
         _ if end.is_some_and(|end| at >= end) => FaultReason::Truncated,
         // What could not be mapped when something beside it was replaced.
-        _ if !there && replacing.put(slot, range, at, at + 1, Content::File) => return true,
+        _ if !there && replacing.put(slot, range, at, at + 1, Content::Joined) => return true,
         _ if !there => FaultReason::NoSpace,
         Some(status) => reason_of(status),
         // The page was not there while others were replaced. Nothing failed, and
@@ -264,6 +283,11 @@ pub(crate) fn remove_canary(slot: &Slot, _unit: usize) {
 /// Maps the file back over the dead units `lo..hi` of a map, as far as it is
 /// long enough and readable again; returns the unit up to which it is whole.
 pub(crate) fn restore(slot: &Slot, range: &Range, lo: u64, hi: u64, reason: FaultReason) -> u64 {
+    // What the map no longer has, since it shrank, is as good as whole.
+    let (gone, hi) = (hi, hi.min(range.units()));
+    if lo >= hi {
+        return gone;
+    }
     if range.fd < 0 {
         return lo;
     }
@@ -279,7 +303,50 @@ pub(crate) fn restore(slot: &Slot, range: &Range, lo: u64, hi: u64, reason: Faul
     {
         return lo;
     }
-    if replacing().put(slot, range, lo, up_to, Content::File) { up_to } else { lo }
+    match replacing().put(slot, range, lo, up_to, Content::Joined) {
+        true if up_to == hi => gone,
+        true => up_to,
+        false => lo,
+    }
+}
+
+/// Maps the file where a map grows to: a part of `range`, whole pages, behind what
+/// it had.
+pub(crate) fn grow(slot: Option<&Slot>, range: &Range, part: ops::Range<usize>) -> io::Result<()> {
+    if range.len == 0 {
+        return Ok(());
+    }
+    if part.is_empty() {
+        // Of its last page the file has as much as a section asked for.
+        let file = handle_of(range.fd);
+        return Section::of_file(file, range.protection, range.shared, 0).map(drop);
+    }
+    let mapped = replacing().put_bytes(slot, range, part, Content::File);
+    if mapped { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Makes zeros, which belong to no file, of what a map has from the byte `kept` on, a
+/// multiple of its pages; and runs `cut` while no view is there: no file can be cut
+/// that has one.
+pub(crate) fn cut<T>(
+    slot: Option<&Slot>,
+    range: &Range,
+    kept: usize,
+    cut: impl FnOnce() -> T,
+) -> io::Result<T> {
+    let mut replacing = replacing();
+    let gone = kept..range.len;
+    if !gone.is_empty() && !replacing.put_bytes(slot, range, gone, Content::Zeros) {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the map lives, and the lock is held until they are back.
+    let views = unsafe { placeholder::vacate_views(range.start, range.start + kept) };
+    let result = cut();
+    let mapped = views.into_iter().fold(true, |mapped, (start, end)| {
+        let part = start - range.start..end - range.start;
+        replacing.put_bytes(slot, range, part, Content::File) && mapped
+    });
+    if mapped { Ok(result) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Whether the byte at an offset of a file can be read; `true` if nobody can

@@ -158,8 +158,9 @@ pub(super) fn for_each_block(
 
 /// Changes the protection of a mapping, of whatever blocks.
 pub(super) fn protect(start: *mut u8, len: usize, protection: i32) -> io::Result<()> {
-    for_each_block(start, len, |block, start, len| {
-        set_protection(start, len, page_protection(protection, block.copies))
+    for_each_block(start, len, |block, start, len| match block.kind {
+        Kind::Reserved => Ok(()),
+        _ => set_protection(start, len, page_protection(protection, block.copies)),
     })
 }
 

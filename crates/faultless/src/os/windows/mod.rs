@@ -127,6 +127,15 @@ pub(crate) fn map(request: &Request<'_>, file: Option<BorrowedFile<'_>>) -> io::
     Ok(mapping)
 }
 
+/// As `map`, of which so many bytes are present: the rest is kept for growth.
+pub(crate) fn map_with_room(
+    request: &Request<'_>,
+    present: usize,
+    file: BorrowedFile<'_>,
+) -> io::Result<Mapping> {
+    section::map_with_room(request, present, file.as_raw_handle())
+}
+
 /// What to say of an error of `map` besides the system's words.
 pub(crate) fn explain(error: &io::Error) -> &'static str {
     if is_error(error, ERROR_PRIVILEGE_NOT_HELD) {

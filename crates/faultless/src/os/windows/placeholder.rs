@@ -183,11 +183,40 @@ pub(super) fn map_anywhere(section: &Section, offset: u64, len: usize) -> Option
     None
 }
 
+/// Maps the first `present` bytes of a part of a file, over the beginning of a
+/// placeholder for `len` bytes.
+pub(super) fn map_with_room(
+    section: Option<&Section>,
+    offset: u64,
+    present: usize,
+    len: usize,
+) -> Option<NonNull<u8>> {
+    let api = api().filter(|_| exist())?;
+    let len = len.next_multiple_of(page_size());
+    let base = api.reserve(len)?;
+    let whole = present.next_multiple_of(page_size());
+    let Some(section) = section else { return Some(base) };
+    // SAFETY: the placeholders were just made, and nobody uses them.
+    unsafe {
+        let how = MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER;
+        let split = whole == len || VirtualFree(base.as_ptr().cast(), whole, how) != 0;
+        if split && api.map(section, base.as_ptr(), offset, present) {
+            return Some(base);
+        }
+        super::memory::release(base.as_ptr(), len);
+    }
+    None
+}
+
 /// What part of a map is to be made of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content {
     File,
+    /// As `File`, and of one view with what is the file's on both sides.
+    Joined,
     Zeros,
+    /// A placeholder.
+    Nothing,
 }
 
 /// Makes the bytes `from..to` of a map, whole pages, of something else; what lies
@@ -215,7 +244,7 @@ pub(super) unsafe fn put(
     let (Some(mut first), Some(mut last)) = (Block::at(start), Block::at(end - 1)) else {
         return false;
     };
-    if content == Content::File && range.shared {
+    if content == Content::Joined && range.shared {
         // The file's views on both sides and the new one become one again.
         let of_file = |block: &Block| block.kind == Kind::View;
         if start == first.start && start > range.start {
@@ -225,8 +254,11 @@ pub(super) unsafe fn put(
             last = Block::at(end).filter(of_file).unwrap_or(last);
         }
     }
+    let content = if content == Content::Joined { Content::File } else { content };
     let beside = |block: &Block| match block.kind {
         Kind::Private => Content::Zeros,
+        // What the map may grow into.
+        Kind::Reserved if block.end > range.start + range.len => Content::Nothing,
         // What is not there was to be the file's, or was marked as lost.
         Kind::View | Kind::Reserved => Content::File,
     };
@@ -282,7 +314,9 @@ pub(super) unsafe fn put(
                 if end < whole.1 && VirtualFree(base.cast(), len, how) == 0 {
                     return false;
                 }
-                if source.as_ref().is_some_and(|source| source.map(api, base, range, len)) {
+                let mapped =
+                    source.as_ref().is_some_and(|source| source.map(api, base, range, len));
+                if mapped || piece.content == Content::Nothing {
                     continue;
                 }
                 if of_file {
@@ -293,6 +327,25 @@ pub(super) unsafe fn put(
         }
     }
     done
+}
+
+/// Makes placeholders of the views between two addresses, and says where.
+///
+/// # Safety
+/// As for [`put`], which has to map them again.
+pub(super) unsafe fn vacate_views(mut at: usize, end: usize) -> Vec<(usize, usize)> {
+    let mut vacated = Vec::new();
+    while let Some(block) = Block::at(at).filter(|block| block.start < end) {
+        at = block.end;
+        // SAFETY: the caller's promise.
+        if block.kind == Kind::View && api().is_some_and(|api| unsafe { api.vacate(&block) }) {
+            vacated.push((block.start, block.end));
+        }
+        if at >= end {
+            break;
+        }
+    }
+    vacated
 }
 
 #[derive(Clone, Copy)]

@@ -214,6 +214,33 @@ pub(super) fn map_file(request: &Request<'_>, file: HANDLE) -> io::Result<Mappin
     Ok(mapping)
 }
 
+/// Maps the first `present` bytes of what is asked for; the rest is addresses that
+/// the map can grow into.
+pub(super) fn map_with_room(
+    request: &Request<'_>,
+    present: usize,
+    file: HANDLE,
+) -> io::Result<Mapping> {
+    let (offset, len) = (request.file_offset, request.map_len);
+    let section = if present == 0 {
+        None
+    } else {
+        Some(Section::of_file(file, request.protection, true, offset + present as u64)?)
+    };
+    let Some(base) = placeholder::map_with_room(section.as_ref(), offset, present, len) else {
+        let none = !placeholder::exist();
+        return Err(if none {
+            io::ErrorKind::Unsupported.into()
+        } else {
+            io::Error::last_os_error()
+        });
+    };
+    // SAFETY: the system just made it.
+    let mut mapping = unsafe { Mapping::new(base, len) };
+    mapping.replaceable = true;
+    Ok(mapping)
+}
+
 /// Maps memory that can be shared.
 pub(super) fn map_memory(request: &Request<'_>) -> io::Result<Mapping> {
     let len = request.map_len;
