@@ -26,6 +26,8 @@ enter() {
 prepare() {
     local root=$1
     bare_debian "$suite" "$@" ca-certificates
+    # As the root of a machine is, so that tests can mount something of their own.
+    mount --bind "$root" "$root"
     mount --rbind /proc "$root/proc"
     mount --rbind /dev "$root/dev"
     cp -L /etc/resolv.conf "$root/etc/"

@@ -512,6 +512,7 @@ pub(crate) fn as_uninit(buf: &mut [u8]) -> &mut [MaybeUninit<u8>] {
 /// # Safety
 /// Any bytes of its size, suitably aligned, are a value of it, and it may be
 /// changed while it is shared.
+#[allow(unreachable_pub, reason = "Rust 1.85 does not see that a sealed trait reaches it")]
 pub unsafe trait AtomicCell {}
 
 // SAFETY: an integer in a cell.

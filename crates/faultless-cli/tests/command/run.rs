@@ -185,8 +185,9 @@ impl Running {
     /// Ends it as a terminal does.
     #[cfg(unix)]
     pub(crate) fn interrupt(&mut self) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        // The shell has it; the program of that name is not everywhere.
+        let kill = format!("kill -INT {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
     pub(crate) fn kill(mut self) {
