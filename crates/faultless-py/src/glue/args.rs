@@ -95,49 +95,56 @@ pub(crate) fn is_none(object: &Borrowed<'_, '_, PyAny>) -> bool {
     object.as_ptr() == unsafe { ffi::Py_None() }
 }
 
-/// The arguments that were given by name.
-pub(crate) struct Named<'a, 'py>(Vec<(Bound<'py, PyAny>, Arg<'a, 'py>)>);
-
-/// The arguments by name of a call with `count` arguments by position.
-///
-/// # Safety
-/// As the convention `METH_FASTCALL | METH_KEYWORDS` has it.
-#[inline]
-pub(crate) unsafe fn named<'a, 'py>(
-    py: Python<'py>,
-    args: *const *mut ffi::PyObject,
-    count: ffi::Py_ssize_t,
-    names: *mut ffi::PyObject,
-) -> Named<'a, 'py> {
-    if names.is_null() {
-        return Named(Vec::new());
-    }
-    // SAFETY: `names` is a tuple, and the arguments of these names follow the
-    // others.
-    unsafe {
-        let names = Borrowed::from_ptr(py, names).cast_unchecked::<pyo3::types::PyTuple>();
-        let arg = |nth| Borrowed::from_ptr(py, *args.add(count as usize + nth));
-        Named(names.iter().enumerate().map(|(nth, name)| (name, arg(nth))).collect())
-    }
+/// A call with arguments by position and by name.
+pub(crate) struct Call<'a, 'py> {
+    /// The object whose method it is.
+    pub(crate) this: Arg<'a, 'py>,
+    pub(crate) args: Args<'a, 'py>,
+    named: Vec<(Bound<'py, PyAny>, Arg<'a, 'py>)>,
 }
 
-impl<'a, 'py> Named<'a, 'py> {
-    /// The arguments of a method in the order of `names`, of which the first
-    /// `positional` may be given by position.
+impl<'a, 'py> Call<'a, 'py> {
+    /// # Safety
+    /// As the convention `METH_FASTCALL | METH_KEYWORDS` has it, with `this` and
+    /// `count` arguments by position.
+    #[inline(always)]
+    pub(crate) unsafe fn new(
+        this: Arg<'a, 'py>,
+        name: &'static str,
+        args: *const *mut ffi::PyObject,
+        count: ffi::Py_ssize_t,
+        names: *mut ffi::PyObject,
+    ) -> Self {
+        let py = this.py();
+        // SAFETY: the caller's promise.
+        unsafe {
+            Self {
+                this,
+                args: Args::new(py, name, args, count),
+                named: named(py, args, count, names),
+            }
+        }
+    }
+
+    pub(crate) fn py(&self) -> Python<'py> {
+        self.args.py
+    }
+
+    /// The arguments in the order of `names`, of which the first `positional` may
+    /// be given by position.
     pub(crate) fn bind<const N: usize>(
         &self,
-        args: &Args<'a, 'py>,
         names: [&str; N],
         positional: usize,
     ) -> Outcome<[Option<Arg<'a, 'py>>; N]> {
-        args.count(0, positional)?;
+        self.args.count(0, positional)?;
         let mut bound = [None; N];
-        for (nth, place) in bound.iter_mut().enumerate().take(args.len()) {
-            *place = args.get(nth);
+        for (nth, place) in bound.iter_mut().enumerate().take(self.args.len()) {
+            *place = self.args.get(nth);
         }
-        for (given, arg) in &self.0 {
+        for (given, arg) in &self.named {
             let given = given.cast::<pyo3::types::PyString>().map_err(PyErr::from)?.to_cow()?;
-            let name = args.name;
+            let name = self.args.name;
             let Some(nth) = names.iter().position(|name| *name == given) else {
                 let message = format!("{name}() got an unexpected keyword argument '{given}'");
                 return Err(PyTypeError::new_err(message).into());
@@ -150,18 +157,42 @@ impl<'a, 'py> Named<'a, 'py> {
         Ok(bound)
     }
 
-    /// The argument `name`, which is the only one that may be given.
-    pub(crate) fn only(&self, method: &str, name: &str) -> Outcome<Option<Arg<'a, 'py>>> {
+    /// The argument `name`, which is the only one that may be given by name.
+    pub(crate) fn only(&self, name: &str) -> Outcome<Option<Arg<'a, 'py>>> {
         let mut found = None;
-        for (given, arg) in &self.0 {
+        for (given, arg) in &self.named {
             if given.eq(name)? {
                 found = Some(*arg);
             } else {
+                let method = self.args.name;
                 let message = format!("{method}() got an unexpected keyword argument '{given}'");
                 return Err(PyTypeError::new_err(message).into());
             }
         }
         Ok(found)
+    }
+}
+
+/// The arguments by name of a call.
+///
+/// # Safety
+/// As for `Call::new`.
+#[inline]
+unsafe fn named<'a, 'py>(
+    py: Python<'py>,
+    args: *const *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+) -> Vec<(Bound<'py, PyAny>, Arg<'a, 'py>)> {
+    if names.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: `names` is a tuple, and the arguments of these names follow the
+    // others.
+    unsafe {
+        let names = Borrowed::from_ptr(py, names).cast_unchecked::<pyo3::types::PyTuple>();
+        let arg = |nth| Borrowed::from_ptr(py, *args.add(count as usize + nth));
+        names.iter().enumerate().map(|(nth, name)| (name, arg(nth))).collect()
     }
 }
 

@@ -18,7 +18,7 @@ use pyo3::{Borrowed, ffi};
 
 use crate::singletons;
 
-pub(crate) use args::{Args, ConstructorArgs, Named, constructor_args, is_none, named};
+pub(crate) use args::{Args, Call, ConstructorArgs, constructor_args, is_none};
 pub(crate) use buffer::{Buffer, fill_buffer, find_bytes, peek_byte, peek_bytes, peek_line};
 pub(crate) use convert::{TooLarge, adjust, exact_index, index, int, is_index, long, size, unpack};
 

@@ -10,26 +10,21 @@ use pyo3::types::PyDict;
 use super::state::Mmap;
 use crate::constants::{ACCESS_COPY, ACCESS_READ, ACCESS_WRITE};
 use crate::errors;
-use crate::glue::{Arg, Args, Named, Returned};
+use crate::glue::{Arg, Args, Call, Returned};
 
 /// `mmap.array`, which is written in Python.
-pub(super) fn array<'py>(
-    mmap: &Mmap,
-    this: &Arg<'_, 'py>,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
-) -> Returned<'py> {
+pub(super) fn array<'py>(mmap: &Mmap, call: &Call<'_, 'py>) -> Returned<'py> {
     const NAMES: [&str; 3] = ["dtype", "shape", "offset"];
     static ARRAY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let py = args.py;
+    let py = call.py();
     let given = PyDict::new(py);
-    for (name, arg) in NAMES.iter().zip(named.bind(args, NAMES, NAMES.len())?) {
+    for (name, arg) in NAMES.iter().zip(call.bind(NAMES, NAMES.len())?) {
         if let Some(arg) = arg {
             given.set_item(name, arg)?;
         }
     }
     drop(mmap.enter(py)?);
-    Ok(ARRAY.import(py, "faultless._array", "array")?.call((&**this,), Some(&given))?)
+    Ok(ARRAY.import(py, "faultless._array", "array")?.call((&*call.this,), Some(&given))?)
 }
 
 /// For pickle and copy. What was not opened by a path is refused as the standard

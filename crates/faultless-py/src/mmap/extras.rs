@@ -283,7 +283,7 @@ pub(super) fn methods() -> Vec<ffi::PyMethodDef> {
             "find_all",
             on_known,
             text::find_all,
-            SELF_KEYWORDS,
+            KEYWORDS,
             c"find_all($self, /, sub, start=0, end=None, *, overlapping=False, progress=None)\n--\n\n\
             An iterator over the offsets of all places of `sub` in start:end.\n\n\
             `progress` is called with the bytes done and the bytes in all."
@@ -292,7 +292,7 @@ pub(super) fn methods() -> Vec<ffi::PyMethodDef> {
             "find_any",
             on_known,
             text::find_any,
-            SELF_KEYWORDS,
+            KEYWORDS,
             c"find_any($self, /, subs, start=0, end=None, *, progress=None)\n--\n\n\
             An iterator over the places of any of `subs` in start:end, without overlaps.\n\n\
             It gives (offset, index): the index is that of the bytes in `subs`. Of those that\n\
@@ -302,7 +302,7 @@ pub(super) fn methods() -> Vec<ffi::PyMethodDef> {
             "finditer",
             on_known,
             text::finditer,
-            SELF_KEYWORDS,
+            KEYWORDS,
             c"finditer($self, /, pattern, start=0, end=None, *, progress=None)\n--\n\n\
             An iterator over the matches of a regular expression in start:end.\n\n\
             The pattern, str or bytes, has the syntax of the Rust crate regex, and takes time\n\
@@ -323,7 +323,7 @@ pub(super) fn methods() -> Vec<ffi::PyMethodDef> {
             "lines",
             on_known,
             lines::lines,
-            SELF_KEYWORDS,
+            KEYWORDS,
             c"lines($self, /, start=0, end=None, *, keepends=False, progress=None)\n--\n\n\
             An iterator over the lines in start:end, which end with b'\\n'."
         ),
@@ -331,7 +331,7 @@ pub(super) fn methods() -> Vec<ffi::PyMethodDef> {
             "line_index",
             on_known,
             text::line_index,
-            SELF_KEYWORDS,
+            KEYWORDS,
             c"line_index($self, /, start=0, end=None, *, progress=None)\n--\n\n\
             Where the lines in start:end are: a LineIndex, made with all processor cores."
         ),
@@ -339,7 +339,7 @@ pub(super) fn methods() -> Vec<ffi::PyMethodDef> {
             "array",
             on_known,
             by_reference::array,
-            SELF_KEYWORDS,
+            KEYWORDS,
             c"array($self, /, dtype='u1', shape=None, offset=0)\n--\n\n\
             A NumPy array of the map's memory, which cannot be closed or resized while it\n\
             lives.\n\n\

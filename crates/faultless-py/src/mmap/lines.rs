@@ -16,7 +16,6 @@ use super::state::PARALLEL;
 use super::text::range_and_progress;
 use super::*;
 use crate::errors;
-use crate::glue::{Arg, Named};
 
 #[repr(C)]
 struct LinesObject {
@@ -127,19 +126,14 @@ fn in_use() -> glue::Raised {
     PyValueError::new_err("the iterator is in use already").into()
 }
 
-pub(super) fn lines<'py>(
-    mmap: &Mmap,
-    this: &Arg<'_, 'py>,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
-) -> Returned<'py> {
-    let py = args.py;
+pub(super) fn lines<'py>(mmap: &Mmap, call: &Call<'_, 'py>) -> Returned<'py> {
+    let py = call.py();
     let [start, end, keepends, progress] =
-        named.bind(args, ["start", "end", "keepends", "progress"], 2)?;
+        call.bind(["start", "end", "keepends", "progress"], 2)?;
     let keepends = keepends.map_or(Ok(false), |arg| arg.is_truthy())?;
     let (range, progress) = range_and_progress(py, mmap, [start, end, progress])?;
     let lines = Lines {
-        map: Owner::new(this)?,
+        map: Owner::new(&call.this)?,
         progress,
         total: range.len(),
         keepends,
@@ -165,26 +159,15 @@ pub(super) fn lines<'py>(
 }
 
 fn make_class(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    let slot = |slot: c_int, pfunc: *mut c_void| ffi::PyType_Slot { slot, pfunc };
-    let mut slots = [
-        slot(ffi::Py_tp_iter, ffi::PyObject_SelfIter as *mut c_void),
-        slot(ffi::Py_tp_iternext, next as *mut c_void),
-        slot(ffi::Py_tp_dealloc, deallocate as *mut c_void),
-        slot(ffi::Py_tp_traverse, traverse as *mut c_void),
-        slot(0, ptr::null_mut()),
+    let slots = [
+        (ffi::Py_tp_iter, ffi::PyObject_SelfIter as *mut c_void),
+        (ffi::Py_tp_iternext, next as *mut c_void),
+        (ffi::Py_tp_dealloc, deallocate as *mut c_void),
+        (ffi::Py_tp_traverse, traverse as *mut c_void),
     ];
-    let mut spec = ffi::PyType_Spec {
-        name: c"faultless._Lines".as_ptr(),
-        basicsize: size_of::<LinesObject>() as c_int,
-        itemsize: 0,
-        flags: (ffi::Py_TPFLAGS_DEFAULT
-            | ffi::Py_TPFLAGS_HAVE_GC
-            | ffi::Py_TPFLAGS_IMMUTABLETYPE
-            | ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION) as std::ffi::c_uint,
-        slots: slots.as_mut_ptr(),
-    };
-    // SAFETY: the specification is complete, and the type copies what it keeps.
-    unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&raw mut spec)) }
+    let flags = ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION;
+    // SAFETY: the slots are functions for a `LinesObject`.
+    unsafe { make_type::<LinesObject>(py, c"faultless._Lines", flags, &slots) }
 }
 
 unsafe extern "C" fn next(object: *mut ffi::PyObject) -> *mut ffi::PyObject {

@@ -16,7 +16,7 @@ pub(super) use super::search::{find, rfind};
 use super::state::{LONG, Mmap};
 use crate::constants::{ACCESS_COPY, ACCESS_READ, ACCESS_WRITE};
 use crate::errors;
-use crate::glue::{self, Arg, Args, Buffer, Named, Outcome, Raised, Returned, TooLarge};
+use crate::glue::{self, Arg, Args, Buffer, Call, Outcome, Raised, Returned, TooLarge};
 use crate::{singletons, system};
 
 /// Before 3.14 the interpreter's own tests expect an index that is out of range
@@ -155,20 +155,16 @@ pub(super) fn guarded<'py>(py: Python<'py>, mmap: &Mmap) -> Returned<'py> {
     Ok(singletons::truth(py, mmap.enter(py)?.is_guarded()))
 }
 
-pub(super) fn flush<'py>(
-    mmap: &Mmap,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
-) -> Returned<'py> {
-    let py = args.py;
-    if args.len() > 2 {
-        let got = args.len();
+pub(super) fn flush<'py>(mmap: &Mmap, call: &Call<'_, 'py>) -> Returned<'py> {
+    let py = call.py();
+    if call.args.len() > 2 {
+        let got = call.args.len();
         let message = format!("flush() takes at most 2 positional arguments ({got} given)");
         return Err(PyTypeError::new_err(message).into());
     }
-    let offset = args.size(0, 0)?;
-    let size = args.size(1, -1)?;
-    let flags = named.only("flush", "flags")?.map_or(Ok(0), |arg| glue::int(&arg))?;
+    let offset = call.args.size(0, 0)?;
+    let size = call.args.size(1, -1)?;
+    let flags = call.only("flags")?.map_or(Ok(0), |arg| glue::int(&arg))?;
     let len = mmap.enter(py)?.len() as isize;
     let size = if size == -1 { len - offset } else { size };
     if size < 0 || offset < 0 || len - offset < size {

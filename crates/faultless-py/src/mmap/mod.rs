@@ -23,7 +23,7 @@ mod state;
 mod subsections;
 mod text;
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_int, c_uint, c_ulong, c_void};
 use std::mem::offset_of;
 use std::path::Path;
 use std::ptr;
@@ -39,7 +39,7 @@ pub(crate) use state::LONG;
 use state::Mmap;
 pub(crate) use text::LineIndex;
 
-use crate::glue::{self, Args, Outcome, Output, Returned};
+use crate::glue::{self, Args, Call, Outcome, Output, Returned};
 
 /// What lies in memory for an object of the class.
 #[repr(C)]
@@ -101,106 +101,68 @@ unsafe fn on_known<'py, R: Output>(
 /// A method's entry in the table: its name, its function, and its documentation,
 /// which begins with the signature that `inspect` reads.
 macro_rules! method {
-    ($name:literal, $on:ident, $function:path, NOARGS, $doc:literal) => {{
-        unsafe extern "C" fn call(
-            object: *mut ffi::PyObject,
-            _: *mut ffi::PyObject,
-        ) -> *mut ffi::PyObject {
-            // SAFETY: Python calls it as it is declared.
-            unsafe { $on(object, |py, mmap| $function(py, mmap)) }
-        }
-        let meth = ffi::PyMethodDefPointer { PyCFunction: call };
-        define(concat!($name, "\0"), meth, ffi::METH_NOARGS, $doc)
-    }};
-    ($name:literal, $on:ident, $function:path, SELF, $doc:literal) => {{
-        unsafe extern "C" fn call(
-            object: *mut ffi::PyObject,
-            _: *mut ffi::PyObject,
-        ) -> *mut ffi::PyObject {
-            // SAFETY: Python calls it as it is declared.
-            unsafe { $on(object, |py, mmap| $function(py, mmap, &glue::borrowed(py, object))) }
-        }
-        let meth = ffi::PyMethodDefPointer { PyCFunction: call };
-        define(concat!($name, "\0"), meth, ffi::METH_NOARGS, $doc)
-    }};
-    ($name:literal, $on:ident, $function:path, O, $doc:literal) => {{
-        unsafe extern "C" fn call(
-            object: *mut ffi::PyObject,
-            arg: *mut ffi::PyObject,
-        ) -> *mut ffi::PyObject {
-            // SAFETY: Python calls it as it is declared.
-            unsafe { $on(object, |py, mmap| $function(mmap, glue::borrowed(py, arg))) }
-        }
-        let meth = ffi::PyMethodDefPointer { PyCFunction: call };
-        define(concat!($name, "\0"), meth, ffi::METH_O, $doc)
-    }};
-    ($name:literal, $on:ident, $function:path, FASTCALL, $doc:literal) => {{
-        unsafe extern "C" fn call(
-            object: *mut ffi::PyObject,
+    ($name:literal, $on:ident, $function:path, NOARGS, $doc:literal) => {
+        method!($name, $doc, PyCFunction, METH_NOARGS, |object, _none: *mut ffi::PyObject| {
+            $on(object, |py, mmap| $function(py, mmap))
+        })
+    };
+    ($name:literal, $on:ident, $function:path, SELF, $doc:literal) => {
+        method!($name, $doc, PyCFunction, METH_NOARGS, |object, _none: *mut ffi::PyObject| {
+            $on(object, |py, mmap| $function(py, mmap, &glue::borrowed(py, object)))
+        })
+    };
+    ($name:literal, $on:ident, $function:path, O, $doc:literal) => {
+        method!($name, $doc, PyCFunction, METH_O, |object, arg: *mut ffi::PyObject| {
+            $on(object, |py, mmap| $function(mmap, glue::borrowed(py, arg)))
+        })
+    };
+    ($name:literal, $on:ident, $function:path, FASTCALL, $doc:literal) => {
+        method!($name, $doc, PyCFunctionFast, METH_FASTCALL, |
+            object,
             args: *mut *mut ffi::PyObject,
-            count: ffi::Py_ssize_t,
-        ) -> *mut ffi::PyObject {
-            // SAFETY: Python calls it as it is declared.
-            unsafe { $on(object, |py, mmap| $function(mmap, &Args::new(py, $name, args, count))) }
-        }
-        let meth = ffi::PyMethodDefPointer { PyCFunctionFast: call };
-        define(concat!($name, "\0"), meth, ffi::METH_FASTCALL, $doc)
-    }};
-    ($name:literal, $on:ident, $function:path, SELF_FASTCALL, $doc:literal) => {{
-        unsafe extern "C" fn call(
-            object: *mut ffi::PyObject,
+            count: ffi::Py_ssize_t
+        | {
+            $on(object, |py, mmap| $function(mmap, &Args::new(py, $name, args, count)))
+        })
+    };
+    ($name:literal, $on:ident, $function:path, SELF_FASTCALL, $doc:literal) => {
+        method!($name, $doc, PyCFunctionFast, METH_FASTCALL, |
+            object,
             args: *mut *mut ffi::PyObject,
-            count: ffi::Py_ssize_t,
-        ) -> *mut ffi::PyObject {
-            // SAFETY: Python calls it as it is declared.
-            unsafe {
-                $on(object, |py, mmap| {
-                    let args = Args::new(py, $name, args, count);
-                    $function(mmap, &glue::borrowed(py, object), &args)
-                })
-            }
-        }
-        let meth = ffi::PyMethodDefPointer { PyCFunctionFast: call };
-        define(concat!($name, "\0"), meth, ffi::METH_FASTCALL, $doc)
-    }};
-    ($name:literal, $on:ident, $function:path, SELF_KEYWORDS, $doc:literal) => {{
-        unsafe extern "C" fn call(
-            object: *mut ffi::PyObject,
+            count: ffi::Py_ssize_t
+        | {
+            $on(object, |py, mmap| {
+                let args = Args::new(py, $name, args, count);
+                $function(mmap, &glue::borrowed(py, object), &args)
+            })
+        })
+    };
+    ($name:literal, $on:ident, $function:path, KEYWORDS, $doc:literal) => {
+        method!($name, $doc, PyCFunctionFastWithKeywords, METH_FASTCALL | METH_KEYWORDS, |
+            object,
             args: *const *mut ffi::PyObject,
             count: ffi::Py_ssize_t,
-            names: *mut ffi::PyObject,
-        ) -> *mut ffi::PyObject {
-            // SAFETY: Python calls it as it is declared.
-            unsafe {
-                $on(object, |py, mmap| {
-                    let named = glue::named(py, args, count, names);
-                    let args = Args::new(py, $name, args, count);
-                    $function(mmap, &glue::borrowed(py, object), &args, &named)
-                })
-            }
-        }
-        let meth = ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: call };
-        let flags = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
-        define(concat!($name, "\0"), meth, flags, $doc)
-    }};
-    ($name:literal, $on:ident, $function:path, KEYWORDS, $doc:literal) => {{
+            names: *mut ffi::PyObject
+        | {
+            $on(object, |py, mmap| {
+                let this = glue::borrowed(py, object);
+                $function(mmap, &Call::new(this, $name, args, count, names))
+            })
+        })
+    };
+    // By the kind of C function, its flags, its parameters and its body.
+    ($name:literal, $doc:literal, $kind:ident, $($flag:ident)|+, |
+        $object:ident, $($param:ident: $type:ty),+
+    | $body:block) => {{
         unsafe extern "C" fn call(
-            object: *mut ffi::PyObject,
-            args: *const *mut ffi::PyObject,
-            count: ffi::Py_ssize_t,
-            names: *mut ffi::PyObject,
+            $object: *mut ffi::PyObject,
+            $($param: $type),+
         ) -> *mut ffi::PyObject {
             // SAFETY: Python calls it as it is declared.
-            unsafe {
-                $on(object, |py, mmap| {
-                    let named = glue::named(py, args, count, names);
-                    $function(mmap, &Args::new(py, $name, args, count), &named)
-                })
-            }
+            unsafe { $body }
         }
-        let meth = ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: call };
-        let flags = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
-        define(concat!($name, "\0"), meth, flags, $doc)
+        let meth = ffi::PyMethodDefPointer { $kind: call };
+        define(concat!($name, "\0"), meth, $(ffi::$flag)|+, $doc)
     }};
 }
 
@@ -456,33 +418,48 @@ fn make_class(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         },
         ffi::PyMemberDef::default(),
     ];
-    let slot = |slot: c_int, pfunc: *mut c_void| ffi::PyType_Slot { slot, pfunc };
     let mut slots = vec![
-        slot(ffi::Py_tp_doc, new::SIGNATURE.as_ptr().cast_mut().cast()),
-        slot(ffi::Py_tp_new, construct as *mut c_void),
-        slot(ffi::Py_tp_dealloc, deallocate as *mut c_void),
-        slot(ffi::Py_tp_traverse, traverse as *mut c_void),
-        slot(ffi::Py_tp_getattro, ffi::PyObject_GenericGetAttr as *mut c_void),
+        (ffi::Py_tp_doc, new::SIGNATURE.as_ptr().cast_mut().cast()),
+        (ffi::Py_tp_new, construct as *mut c_void),
+        (ffi::Py_tp_dealloc, deallocate as *mut c_void),
+        (ffi::Py_tp_traverse, traverse as *mut c_void),
+        (ffi::Py_tp_getattro, ffi::PyObject_GenericGetAttr as *mut c_void),
         // The type keeps pointers into these tables.
-        slot(ffi::Py_tp_methods, methods_table().leak().as_mut_ptr().cast()),
-        slot(ffi::Py_tp_getset, getters_table().leak().as_mut_ptr().cast()),
-        slot(ffi::Py_tp_members, members.leak().as_mut_ptr().cast()),
+        (ffi::Py_tp_methods, methods_table().leak().as_mut_ptr().cast()),
+        (ffi::Py_tp_getset, getters_table().leak().as_mut_ptr().cast()),
+        (ffi::Py_tp_members, members.leak().as_mut_ptr().cast()),
     ];
-    slots.extend(slots::table().into_iter().map(|(number, function)| slot(number, function)));
-    slots.push(slot(0, ptr::null_mut()));
+    slots.extend(slots::table());
+    // The standard's name, which its repr and its messages show.
+    // SAFETY: the slots are functions for an `Object`, and tables that end and are
+    // never freed.
+    unsafe { make_type::<Object>(py, c"mmap.mmap", ffi::Py_TPFLAGS_BASETYPE, &slots) }
+}
+
+/// A heap type that cannot be changed and takes part in garbage collection.
+///
+/// # Safety
+/// The slots must be what their numbers say, for objects that are a `T`.
+unsafe fn make_type<'py, T>(
+    py: Python<'py>,
+    name: &'static CStr,
+    flags: c_ulong,
+    slots: &[(c_int, *mut c_void)],
+) -> PyResult<Bound<'py, PyAny>> {
+    let end = (0, ptr::null_mut());
+    let slots = slots.iter().chain([&end]);
+    let mut slots: Vec<_> = slots.map(|&(slot, pfunc)| ffi::PyType_Slot { slot, pfunc }).collect();
+    let flags =
+        flags | ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_HAVE_GC | ffi::Py_TPFLAGS_IMMUTABLETYPE;
     let mut spec = ffi::PyType_Spec {
-        // The standard's, which its repr and its messages show.
-        name: c"mmap.mmap".as_ptr(),
-        basicsize: size_of::<Object>() as c_int,
+        name: name.as_ptr(),
+        basicsize: size_of::<T>() as c_int,
         itemsize: 0,
-        flags: (ffi::Py_TPFLAGS_DEFAULT
-            | ffi::Py_TPFLAGS_BASETYPE
-            | ffi::Py_TPFLAGS_HAVE_GC
-            | ffi::Py_TPFLAGS_IMMUTABLETYPE) as std::ffi::c_uint,
+        flags: flags as c_uint,
         slots: slots.as_mut_ptr(),
     };
-    // SAFETY: the specification is complete, ends its tables, and what the type
-    // keeps of it is never freed.
+    // SAFETY: the specification is complete, and the type copies it; the rest is
+    // the caller's promise.
     unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&raw mut spec)) }
 }
 

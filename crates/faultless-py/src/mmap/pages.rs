@@ -5,13 +5,14 @@
 use std::ops::Range;
 
 use faultless::Protection;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::methods::check_writable;
 use super::state::{LONG, Mmap};
+use super::text::callable;
 use crate::errors;
-use crate::glue::{self, Arg, Args, Named, Outcome, Returned};
+use crate::glue::{self, Arg, Call, Outcome, Returned};
 use crate::singletons;
 
 /// How many bytes are brought in between two looks for signals.
@@ -79,36 +80,24 @@ fn range(
 /// Runs `work` on the range that the arguments mean, detached.
 fn on_range<'py, R: Send>(
     mmap: &Mmap,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
+    call: &Call<'_, 'py>,
     work: impl FnOnce(&faultless::Map, Range<usize>) -> Result<R, faultless::Error> + Send,
 ) -> Outcome<R> {
-    let py = args.py;
-    let [start, length] = named.bind(args, ["start", "length"], 2)?;
+    let py = call.py();
+    let [start, length] = call.bind(["start", "length"], 2)?;
     let range = range(py, mmap, start, length)?;
     mmap.run(py, LONG, |map| work(map, range))?.map_err(errors::raised)
 }
 
-pub(super) fn residency<'py>(
-    mmap: &Mmap,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
-) -> Returned<'py> {
-    let found = on_range(mmap, args, named, |map, range| map.residency(range))?;
-    Ok(Bound::new(args.py, Residency(found))?.into_any())
+pub(super) fn residency<'py>(mmap: &Mmap, call: &Call<'_, 'py>) -> Returned<'py> {
+    let found = on_range(mmap, call, |map, range| map.residency(range))?;
+    Ok(Bound::new(call.py(), Residency(found))?.into_any())
 }
 
-pub(super) fn prefetch<'py>(
-    mmap: &Mmap,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
-) -> Returned<'py> {
-    let py = args.py;
-    let [start, length, progress] = named.bind(args, ["start", "length", "progress"], 2)?;
-    let progress = progress.filter(|arg| !glue::is_none(arg));
-    if progress.is_some_and(|progress| !progress.is_callable()) {
-        return Err(PyTypeError::new_err("progress must be callable, or None").into());
-    }
+pub(super) fn prefetch<'py>(mmap: &Mmap, call: &Call<'_, 'py>) -> Returned<'py> {
+    let py = call.py();
+    let [start, length, progress] = call.bind(["start", "length", "progress"], 2)?;
+    let progress = callable(progress)?;
     let Range { start, end } = range(py, mmap, start, length)?;
     // In parts, between which nothing is in use: `progress` and the handlers of
     // signals may close the map.
@@ -127,41 +116,25 @@ pub(super) fn prefetch<'py>(
     }
 }
 
-pub(super) fn evict<'py>(
-    mmap: &Mmap,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
-) -> Returned<'py> {
-    on_range(mmap, args, named, |map, range| map.evict(range))?;
-    Ok(singletons::none(args.py))
+pub(super) fn evict<'py>(mmap: &Mmap, call: &Call<'_, 'py>) -> Returned<'py> {
+    on_range(mmap, call, |map, range| map.evict(range))?;
+    Ok(singletons::none(call.py()))
 }
 
-pub(super) fn sync<'py>(
-    mmap: &Mmap,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
-) -> Returned<'py> {
+pub(super) fn sync<'py>(mmap: &Mmap, call: &Call<'_, 'py>) -> Returned<'py> {
     let how = faultless::Flush::SYNC.durable();
-    on_range(mmap, args, named, |map, range| map.flush_range(range, how))?;
-    Ok(singletons::none(args.py))
+    on_range(mmap, call, |map, range| map.flush_range(range, how))?;
+    Ok(singletons::none(call.py()))
 }
 
-pub(super) fn lock<'py>(
-    mmap: &Mmap,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
-) -> Returned<'py> {
-    on_range(mmap, args, named, |map, range| map.lock(range))?;
-    Ok(singletons::none(args.py))
+pub(super) fn lock<'py>(mmap: &Mmap, call: &Call<'_, 'py>) -> Returned<'py> {
+    on_range(mmap, call, |map, range| map.lock(range))?;
+    Ok(singletons::none(call.py()))
 }
 
-pub(super) fn unlock<'py>(
-    mmap: &Mmap,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
-) -> Returned<'py> {
-    on_range(mmap, args, named, |map, range| map.unlock(range))?;
-    Ok(singletons::none(args.py))
+pub(super) fn unlock<'py>(mmap: &Mmap, call: &Call<'_, 'py>) -> Returned<'py> {
+    on_range(mmap, call, |map, range| map.unlock(range))?;
+    Ok(singletons::none(call.py()))
 }
 
 pub(super) fn protect<'py>(mmap: &Mmap, arg: Arg<'_, 'py>) -> Returned<'py> {

@@ -12,54 +12,40 @@ use rayon::ThreadPoolBuilder;
 
 use super::state::{LONG, Mmap};
 use crate::errors;
-use crate::glue::{self, Args, Buffer, Named, Outcome, Returned, TooLarge};
+use crate::glue::{self, Buffer, Call, Outcome, Returned, TooLarge};
 use crate::singletons;
 
-pub(super) fn find<'py>(
-    mmap: &Mmap,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
-) -> Returned<'py> {
-    search(mmap, args, named, "find", false)
+pub(super) fn find<'py>(mmap: &Mmap, call: &Call<'_, 'py>) -> Returned<'py> {
+    search(mmap, call, false)
 }
 
-pub(super) fn rfind<'py>(
-    mmap: &Mmap,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
-) -> Returned<'py> {
-    search(mmap, args, named, "rfind", true)
+pub(super) fn rfind<'py>(mmap: &Mmap, call: &Call<'_, 'py>) -> Returned<'py> {
+    search(mmap, call, true)
 }
 
 #[inline(always)]
-fn search<'py>(
-    mmap: &Mmap,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
-    name: &'static str,
-    reverse: bool,
-) -> Returned<'py> {
-    let py = args.py;
-    args.count(1, 3)?;
-    let Some(needle) = args.get(0) else {
+fn search<'py>(mmap: &Mmap, call: &Call<'_, 'py>, reverse: bool) -> Returned<'py> {
+    let py = call.py();
+    call.args.count(1, 3)?;
+    let Some(needle) = call.args.get(0) else {
         return Ok(singletons::none(py));
     };
     let needle = Buffer::get(&needle)?;
-    let threads = match named.only(name, "threads")? {
+    let threads = match call.only("threads")? {
         Some(arg) => threads(glue::index(&arg, TooLarge::Overflow)?)?,
         None => 1,
     };
     let mut len = mmap.enter(py)?.len();
     let (mut start, mut end) = (mmap.position() as isize, len as isize);
-    if let Some(from) = args.given(1) {
+    if let Some(from) = call.args.given(1) {
         start = glue::size(&from)?;
         // Without a start, the end is not looked at.
-        if let Some(to) = args.given(2) {
+        if let Some(to) = call.args.given(2) {
             end = glue::size(&to)?;
         }
         // The conversions may have closed or resized the map.
         len = mmap.enter(py)?.len();
-        if args.given(2).is_none() {
+        if call.args.given(2).is_none() {
             end = len as isize;
         }
     }

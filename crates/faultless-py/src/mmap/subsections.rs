@@ -13,7 +13,7 @@ use pyo3::types::PyTuple;
 use super::search::scan;
 use super::state::Mmap;
 use crate::errors;
-use crate::glue::{self, Arg, Args, Buffer, Named, Outcome, Raised, Returned, TooLarge};
+use crate::glue::{self, Arg, Buffer, Call, Outcome, Raised, Returned, TooLarge};
 use crate::singletons;
 
 const NAMES: [&str; 3] = ["sub", "start", "end"];
@@ -75,14 +75,10 @@ fn places(
     Ok((start <= end).then_some(start..end))
 }
 
-pub(super) fn count<'py>(
-    mmap: &Mmap,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
-) -> Returned<'py> {
-    let py = args.py;
-    let [sub, start, end] = named.bind(args, NAMES, 3)?;
-    let sub = Sub::get(&sub.ok_or_else(|| missing(args))?)?;
+pub(super) fn count<'py>(mmap: &Mmap, call: &Call<'_, 'py>) -> Returned<'py> {
+    let py = call.py();
+    let [sub, start, end] = call.bind(NAMES, 3)?;
+    let sub = Sub::get(&sub.ok_or_else(|| missing(call))?)?;
     let Some(places) = places(py, mmap, start, end)? else {
         return glue::unsigned(py, 0);
     };
@@ -131,31 +127,18 @@ fn count_part(
         .try_fold((0, start), |(count, _), at| Ok((count + 1, at? + needle.len())))
 }
 
-pub(super) fn index<'py>(
-    mmap: &Mmap,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
-) -> Returned<'py> {
-    find(mmap, args, named, false)
+pub(super) fn index<'py>(mmap: &Mmap, call: &Call<'_, 'py>) -> Returned<'py> {
+    find(mmap, call, false)
 }
 
-pub(super) fn rindex<'py>(
-    mmap: &Mmap,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
-) -> Returned<'py> {
-    find(mmap, args, named, true)
+pub(super) fn rindex<'py>(mmap: &Mmap, call: &Call<'_, 'py>) -> Returned<'py> {
+    find(mmap, call, true)
 }
 
-fn find<'py>(
-    mmap: &Mmap,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
-    reverse: bool,
-) -> Returned<'py> {
-    let py = args.py;
-    let [sub, start, end] = named.bind(args, NAMES, 3)?;
-    let sub = Sub::get(&sub.ok_or_else(|| missing(args))?)?;
+fn find<'py>(mmap: &Mmap, call: &Call<'_, 'py>, reverse: bool) -> Returned<'py> {
+    let py = call.py();
+    let [sub, start, end] = call.bind(NAMES, 3)?;
+    let sub = Sub::get(&sub.ok_or_else(|| missing(call))?)?;
     let found = match places(py, mmap, start, end)? {
         Some(places) => scan(py, mmap, sub.bytes(), places, reverse)?,
         None => None,
@@ -165,42 +148,32 @@ fn find<'py>(
 }
 
 #[cold]
-fn missing(args: &Args<'_, '_>) -> Raised {
-    let name = args.name();
+fn missing(call: &Call<'_, '_>) -> Raised {
+    let name = call.args.name();
     PyTypeError::new_err(format!("{name} expected at least 1 argument, got 0")).into()
 }
 
-pub(super) fn startswith<'py>(
-    mmap: &Mmap,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
-) -> Returned<'py> {
-    let [prefix, start, end] = named.bind(args, ["prefix", "start", "end"], 3)?;
-    any_matches(mmap, args, prefix, start, end, |range, len| range.start..range.start + len)
+pub(super) fn startswith<'py>(mmap: &Mmap, call: &Call<'_, 'py>) -> Returned<'py> {
+    let given = call.bind(["prefix", "start", "end"], 3)?;
+    any_matches(mmap, call, given, |range, len| range.start..range.start + len)
 }
 
-pub(super) fn endswith<'py>(
-    mmap: &Mmap,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
-) -> Returned<'py> {
-    let [suffix, start, end] = named.bind(args, ["suffix", "start", "end"], 3)?;
-    any_matches(mmap, args, suffix, start, end, |range, len| range.end - len..range.end)
+pub(super) fn endswith<'py>(mmap: &Mmap, call: &Call<'_, 'py>) -> Returned<'py> {
+    let given = call.bind(["suffix", "start", "end"], 3)?;
+    any_matches(mmap, call, given, |range, len| range.end - len..range.end)
 }
 
 /// Whether one of the affixes stands where `place` says.
 fn any_matches<'py>(
     mmap: &Mmap,
-    args: &Args<'_, 'py>,
-    affixes: Option<Arg<'_, 'py>>,
-    start: Option<Arg<'_, 'py>>,
-    end: Option<Arg<'_, 'py>>,
+    call: &Call<'_, 'py>,
+    [affixes, start, end]: [Option<Arg<'_, 'py>>; 3],
     place: fn(&Range<usize>, usize) -> Range<usize>,
 ) -> Returned<'py> {
-    let py = args.py;
-    let affixes = affixes.ok_or_else(|| missing(args))?;
+    let py = call.py();
+    let affixes = affixes.ok_or_else(|| missing(call))?;
     let matches = |affix: &Arg<'_, 'py>| -> Outcome<bool> {
-        let bytes = Buffer::get(affix).map_err(|raised| not_an_affix(args, affix, raised))?;
+        let bytes = Buffer::get(affix).map_err(|raised| not_an_affix(call, affix, raised))?;
         let bytes = bytes.bytes();
         let Some(places) = places(py, mmap, start, end)? else {
             return Ok(false);
@@ -230,9 +203,9 @@ fn any_matches<'py>(
 }
 
 #[cold]
-fn not_an_affix(args: &Args<'_, '_>, affix: &Arg<'_, '_>, raised: Raised) -> Raised {
+fn not_an_affix(call: &Call<'_, '_>, affix: &Arg<'_, '_>, raised: Raised) -> Raised {
     raised.clear();
-    let name = args.name();
+    let name = call.args.name();
     match affix.get_type().name() {
         Ok(kind) => {
             let message = format!("{name} first arg must be bytes or a tuple of bytes, not {kind}");

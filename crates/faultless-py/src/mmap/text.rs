@@ -20,7 +20,7 @@ use super::extras::Owner;
 use super::regex::Match;
 use super::state::Mmap;
 use crate::errors;
-use crate::glue::{self, Arg, Args, Buffer, Named, Outcome, Returned, TooLarge};
+use crate::glue::{self, Arg, Buffer, Call, Outcome, Returned, TooLarge};
 
 /// A search whose parts become lists.
 trait Steps: Send {
@@ -146,6 +146,17 @@ impl Parts {
     }
 }
 
+/// The argument `progress`.
+pub(super) fn callable<'a, 'py>(progress: Option<Arg<'a, 'py>>) -> Outcome<Option<Arg<'a, 'py>>> {
+    let progress = progress.filter(|arg| !glue::is_none(arg));
+    match progress {
+        Some(progress) if !progress.is_callable() => {
+            Err(PyTypeError::new_err("progress must be callable, or None").into())
+        }
+        _ => Ok(progress),
+    }
+}
+
 /// The range that `start` and `end` mean, as slices have it, and the callable for
 /// progress.
 pub(super) fn range_and_progress(
@@ -158,10 +169,7 @@ pub(super) fn range_and_progress(
         given.map(|arg| glue::index(&arg, TooLarge::Clamp)).transpose()
     };
     let (start, end) = (given(start)?, given(end)?);
-    let progress = progress.filter(|arg| !glue::is_none(arg));
-    if progress.is_some_and(|progress| !progress.is_callable()) {
-        return Err(PyTypeError::new_err("progress must be callable, or None").into());
-    }
+    let progress = callable(progress)?;
     let len = mmap.enter(py)?.len();
     let place = |offset: Option<isize>, default: usize| match offset {
         None => default,
@@ -194,8 +202,8 @@ fn chain<'py>(
 }
 
 /// What an argument that is no option is missing for.
-fn missing(args: &Args<'_, '_>, name: &str) -> glue::Raised {
-    let message = format!("{}() missing required argument '{name}' (pos 1)", args.name());
+fn missing(call: &Call<'_, '_>, name: &str) -> glue::Raised {
+    let message = format!("{}() missing required argument '{name}' (pos 1)", call.args.name());
     PyTypeError::new_err(message).into()
 }
 
@@ -207,33 +215,23 @@ fn wrong_type(wanted: &str, arg: &Arg<'_, '_>) -> glue::Raised {
     }
 }
 
-pub(super) fn find_all<'py>(
-    mmap: &Mmap,
-    this: &Arg<'_, 'py>,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
-) -> Returned<'py> {
-    let py = args.py;
+pub(super) fn find_all<'py>(mmap: &Mmap, call: &Call<'_, 'py>) -> Returned<'py> {
+    let py = call.py();
     let [sub, start, end, overlapping, progress] =
-        named.bind(args, ["sub", "start", "end", "overlapping", "progress"], 3)?;
-    let needle = Buffer::get(&sub.ok_or_else(|| missing(args, "sub"))?)?;
+        call.bind(["sub", "start", "end", "overlapping", "progress"], 3)?;
+    let needle = Buffer::get(&sub.ok_or_else(|| missing(call, "sub"))?)?;
     let overlapping = overlapping.map_or(Ok(false), |arg| arg.is_truthy())?;
     let (range, progress) = range_and_progress(py, mmap, [start, end, progress])?;
     let search = FindAll::new(needle.bytes(), range.clone());
     let search = if overlapping { search.overlapping() } else { search };
     let steps = searching(search, |py, at| Ok(at.into_pyobject(py)?.into_any()));
-    chain(py, this, (range, progress), steps)
+    chain(py, &call.this, (range, progress), steps)
 }
 
-pub(super) fn find_any<'py>(
-    mmap: &Mmap,
-    this: &Arg<'_, 'py>,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
-) -> Returned<'py> {
-    let py = args.py;
-    let [subs, start, end, progress] = named.bind(args, ["subs", "start", "end", "progress"], 3)?;
-    let subs = subs.ok_or_else(|| missing(args, "subs"))?;
+pub(super) fn find_any<'py>(mmap: &Mmap, call: &Call<'_, 'py>) -> Returned<'py> {
+    let py = call.py();
+    let [subs, start, end, progress] = call.bind(["subs", "start", "end", "progress"], 3)?;
+    let subs = subs.ok_or_else(|| missing(call, "subs"))?;
     if subs.is_instance_of::<PyBytes>() || subs.is_instance_of::<PyString>() {
         return Err(wrong_type("subs must be several, such as a list of bytes", &subs));
     }
@@ -246,19 +244,13 @@ pub(super) fn find_any<'py>(
     let steps = searching(search, |py, found| {
         Ok((found.offset, found.needle).into_pyobject(py)?.into_any())
     });
-    chain(py, this, (range, progress), steps)
+    chain(py, &call.this, (range, progress), steps)
 }
 
-pub(super) fn finditer<'py>(
-    mmap: &Mmap,
-    this: &Arg<'_, 'py>,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
-) -> Returned<'py> {
-    let py = args.py;
-    let [pattern, start, end, progress] =
-        named.bind(args, ["pattern", "start", "end", "progress"], 3)?;
-    let pattern = pattern.ok_or_else(|| missing(args, "pattern"))?;
+pub(super) fn finditer<'py>(mmap: &Mmap, call: &Call<'_, 'py>) -> Returned<'py> {
+    let py = call.py();
+    let [pattern, start, end, progress] = call.bind(["pattern", "start", "end", "progress"], 3)?;
+    let pattern = pattern.ok_or_else(|| missing(call, "pattern"))?;
     let pattern: String = match pattern.extract() {
         Ok(text) => text,
         Err(_) => {
@@ -280,17 +272,12 @@ pub(super) fn finditer<'py>(
     let steps = searching(search, move |py, found| {
         Ok(Bound::new(py, Match::new(found, names.clone()))?.into_any())
     });
-    chain(py, this, (range, progress), steps)
+    chain(py, &call.this, (range, progress), steps)
 }
 
-pub(super) fn line_index<'py>(
-    mmap: &Mmap,
-    this: &Arg<'_, 'py>,
-    args: &Args<'_, 'py>,
-    named: &Named<'_, 'py>,
-) -> Returned<'py> {
-    let py = args.py;
-    let [start, end, progress] = named.bind(args, ["start", "end", "progress"], 2)?;
+pub(super) fn line_index<'py>(mmap: &Mmap, call: &Call<'_, 'py>) -> Returned<'py> {
+    let py = call.py();
+    let [start, end, progress] = call.bind(["start", "end", "progress"], 2)?;
     let (range, progress) = range_and_progress(py, mmap, [start, end, progress])?;
     let total = range.len();
     let mut indexer = LineIndexer::new(range);
@@ -304,7 +291,7 @@ pub(super) fn line_index<'py>(
             break;
         }
     }
-    let index = LineIndex { map: Owner::new(this)?, index: indexer.finish() };
+    let index = LineIndex { map: Owner::new(&call.this)?, index: indexer.finish() };
     Ok(Bound::new(py, index)?.into_any())
 }
 
