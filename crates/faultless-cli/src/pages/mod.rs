@@ -22,6 +22,18 @@ use report::Report;
 pub(crate) use lock::{LockArgs, lock};
 pub(crate) use watch::{WatchArgs, seconds, watch};
 
+/// The files whose pages are meant, and how to tell of them.
+#[derive(Args, Debug)]
+pub(crate) struct Pages {
+    #[command(flatten)]
+    files: Files,
+    #[command(flatten)]
+    part: Part,
+    /// Print a line of JSON for each file, with the parts that are in memory, and one for the sum.
+    #[arg(long)]
+    json: bool,
+}
+
 /// Show how much of files is in memory: in the system's page cache.
 ///
 /// One line a file, with a picture of it from its beginning to its end, and with several
@@ -29,27 +41,17 @@ pub(crate) use watch::{WatchArgs, seconds, watch};
 #[derive(Args, Debug)]
 pub(crate) struct PagesArgs {
     #[command(flatten)]
-    files: Files,
-    #[command(flatten)]
-    part: Part,
+    pages: Pages,
     /// Also draw the picture into this file, as SVG.
     #[arg(long, value_name = "OUT")]
     svg: Option<PathBuf>,
-    /// Print a line of JSON for each file, with the parts that are in memory, and one for the sum.
-    #[arg(long)]
-    json: bool,
 }
 
 /// Bring files into memory, and wait until they are there.
 #[derive(Args, Debug)]
 pub(crate) struct WarmArgs {
     #[command(flatten)]
-    files: Files,
-    #[command(flatten)]
-    part: Part,
-    /// Print a line of JSON for each file, and one for the sum.
-    #[arg(long)]
-    json: bool,
+    pages: Pages,
 }
 
 /// Ask the system to take files out of memory.
@@ -58,16 +60,11 @@ pub(crate) struct WarmArgs {
 #[derive(Args, Debug)]
 pub(crate) struct EvictArgs {
     #[command(flatten)]
-    files: Files,
-    #[command(flatten)]
-    part: Part,
-    /// Print a line of JSON for each file, and one for the sum.
-    #[arg(long)]
-    json: bool,
+    pages: Pages,
 }
 
 pub(crate) fn show(args: &PagesArgs, out: &mut Output) -> Result<Outcome, Failure> {
-    let mut report = each_file(&args.files, &args.part, args.json, out, |_, _| Ok(()))?;
+    let mut report = each_file(&args.pages, out, |_, _| Ok(()))?;
     if let Some(path) = &args.svg {
         let drawn = svg::draw(&report.take_pictures());
         std::fs::write(path, drawn).map_err(|error| Failure::path(path, error))?;
@@ -76,7 +73,7 @@ pub(crate) fn show(args: &PagesArgs, out: &mut Output) -> Result<Outcome, Failur
 }
 
 pub(crate) fn warm(args: &WarmArgs, out: &mut Output) -> Result<Outcome, Failure> {
-    each_file(&args.files, &args.part, args.json, out, |file, range| {
+    each_file(&args.pages, out, |file, range| {
         let progress = Progress::new("warm", range.len() as u64);
         let ended = file.map.prefetch_with(range, |done, _| {
             progress.set(done);
@@ -88,7 +85,7 @@ pub(crate) fn warm(args: &WarmArgs, out: &mut Output) -> Result<Outcome, Failure
 }
 
 pub(crate) fn evict(args: &EvictArgs, out: &mut Output) -> Result<Outcome, Failure> {
-    each_file(&args.files, &args.part, args.json, out, |file, range| {
+    each_file(&args.pages, out, |file, range| {
         file.map.evict(range).map_err(|error| file.failure(&error))
     })?;
     Ok(Outcome::Done)
@@ -113,17 +110,15 @@ fn part_of(file: &Input, part: &Part) -> Result<Range<usize>, Failure> {
 
 /// Does something with each file, and says what of it is in memory then.
 fn each_file(
-    files: &Files,
-    part: &Part,
-    json: bool,
+    pages: &Pages,
     out: &mut Output,
     act: impl Fn(&Input, Range<usize>) -> Result<(), Failure>,
 ) -> Result<Report, Failure> {
-    let mut report = Report::new(json);
-    for path in expand(&files.files, files.recursive) {
+    let mut report = Report::new(pages.json);
+    for path in expand(&pages.files.files, pages.files.recursive) {
         let looked = path.and_then(|path| {
             let file = open(&path)?;
-            let range = part_of(&file, part)?;
+            let range = part_of(&file, &pages.part)?;
             act(&file, range.clone())?;
             let residency =
                 file.map.residency(range.clone()).map_err(|error| file.failure(&error))?;

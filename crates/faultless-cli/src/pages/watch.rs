@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::each_file;
-use crate::args::{Files, Part};
+use super::{Pages, each_file};
 use crate::error::{Failure, Outcome};
 use crate::output::Output;
 
@@ -16,18 +15,13 @@ use crate::output::Output;
 #[derive(Args, Debug)]
 pub(crate) struct WatchArgs {
     #[command(flatten)]
-    files: Files,
-    #[command(flatten)]
-    part: Part,
+    pages: Pages,
     /// How long to wait between two looks, in seconds.
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     interval: Duration,
     /// End after so many looks. By default it goes on until it is interrupted.
     #[arg(long, value_name = "LOOKS")]
     count: Option<u64>,
-    /// Print lines of JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 /// A time in seconds.
@@ -48,7 +42,7 @@ pub(crate) fn watch(args: &WatchArgs, out: &mut Output) -> Result<Outcome, Failu
             out.write_all(b"\x1b[2J\x1b[H")?;
         }
         let seen = std::cell::RefCell::new(Vec::new());
-        each_file(&args.files, &args.part, args.json, out, |file, _| {
+        each_file(&args.pages, out, |file, _| {
             seen.borrow_mut().push((file.path.clone(), file.map.len()));
             Ok(())
         })?;
