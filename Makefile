@@ -45,7 +45,7 @@ docs: build $(VENV)/.docs
 lint:
 	@.ci/lint.sh
 
-dist:
+dist: $(VENV)/.release
 	@.ci/dist.sh
 
 build: $(VENV)/.extension
@@ -78,14 +78,9 @@ $(VENV)/.build: $(VENV)/.python pyproject.toml
 	@$(PIP) install --group build
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.build
-	@echo '$(VENV): installing the tools for tests and lints'
-	@$(PIP) install --group dev
-	@touch $@
-
-$(VENV)/.docs: $(VENV)/.build
-	@echo '$(VENV): installing the tools for the documentation'
-	@$(PIP) install --group docs
+$(addprefix $(VENV)/., dev docs release): $(VENV)/.%: $(VENV)/.build
+	@echo '$(VENV): installing the tools of the group $*'
+	@$(PIP) install --group $*
 	@touch $@
 
 # The library stands in the source tree, where the stamp does not see that it is gone.

@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
 # Builds into dist/ what a release publishes — the wheels, the source distribution and the crates — and tries each:
-# their metadata, their licences and known vulnerabilities, and the wheels where there is no Rust.
+# their metadata, their licences and known vulnerabilities, and the wheels where there is no Rust. `make dist` installs
+# first what it needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . .ci/lane.sh
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-
-lane 'the tools for a release'
-make --silent dev
 python3=$(.venv/bin/python -c 'import sys; print(sys._base_executable)')
 python=$PWD/.venv/bin/python
-"$python" -m pip --quiet --disable-pip-version-check install --group release
 export PATH=$PWD/.venv/bin:$PATH
+
+# wheel TAG: where the one for such a Python is.
+wheel() {
+    echo "$PWD/dist/faultless-$version-$1-manylinux2014_x86_64.manylinux_2_17_x86_64.whl"
+}
 
 # Zig's linker takes the symbols of an old glibc, so that the wheels run wherever there is a glibc from 2.17 on.
 build_wheel() {
@@ -28,13 +30,7 @@ build_wheel --no-default-features --interpreter python3.14t
 maturin sdist --out dist
 ls -l dist
 twine check --strict dist/*
-tags=(cp311-abi3 cp314-cp314t)
-for tag in "${tags[@]}"; do
-    [ -e "dist/faultless-$version-$tag-manylinux2014_x86_64.manylinux_2_17_x86_64.whl" ] || {
-        echo "no wheel $tag of version $version" >&2
-        exit 1
-    }
-done
+ls "$(wheel cp311-abi3)" "$(wheel cp314-cp314t)" >/dev/null
 "$python" - dist/*.whl <<'END'
 import sys
 import zipfile
@@ -58,11 +54,10 @@ try_out() {
     "$work/$1/bin/python" -c "import faultless; assert faultless.__version__ == '$version', faultless.__version__"
 }
 tour=$PWD/examples/tour.py
-dist=$PWD/dist
 
 lane 'the wheel in a clean environment, without Rust'
 # shellcheck disable=SC2123 # Only what the system has: no cargo.
-(PATH=/usr/bin:/bin && try_out wheel "$dist/faultless-$version-cp311-abi3-manylinux2014_x86_64.manylinux_2_17_x86_64.whl")
+(PATH=/usr/bin:/bin && try_out wheel "$(wheel cp311-abi3)")
 # The same file for every interpreter of the machine.
 library=$(echo "$work"/wheel/lib/python3*/site-packages)
 .ci/interpreters.sh | while IFS=$'\t' read -r release executable; do
@@ -77,7 +72,7 @@ assert m.find(b"lo") == 3 and m.read_byte() == ord("h") and "faultless" in mmap.
 done
 
 lane 'the source distribution, built as pip builds it'
-try_out sdist "$dist/faultless-$version.tar.gz"
+try_out sdist "$PWD/dist/faultless-$version.tar.gz"
 
 lane 'the crates'
 cargo publish --locked --dry-run --workspace --target-dir target/dist
