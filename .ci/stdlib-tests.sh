@@ -12,8 +12,9 @@ unset PYTHONHOME PYTHONPATH PYTHONSTARTUP
 
 interpreters=$(.ci/interpreters.sh)
 if [ -z "$interpreters" ]; then
-    echo 'no CPython from 3.11 on this machine has test.test_mmap' >&2
-    exit 1
+    echo 'left out: no CPython from 3.11 on this machine has its tests (on Debian they are in libpython3-testsuite)' >&2
+    [ "${CI:-}" != true ]
+    exit
 fi
 
 failed=()
