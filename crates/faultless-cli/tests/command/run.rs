@@ -123,7 +123,7 @@ impl Folder {
     pub(crate) fn start<S: AsRef<OsStr>>(&self, args: &[S]) -> Running {
         let mut child = self.command(args).stdin(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
-        Running { child, out }
+        Running { child, out: Some(out) }
     }
 }
 
@@ -136,15 +136,25 @@ fn ended(child: Child) -> Ran {
     }
 }
 
+/// A program at work, which ends with this at the latest: a test that fails leaves
+/// none behind.
 pub(crate) struct Running {
     pub(crate) child: Child,
-    out: BufReader<ChildStdout>,
+    out: Option<BufReader<ChildStdout>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Neither hurts one that has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Running {
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
-        self.out.read_line(&mut line).unwrap();
+        self.out.as_mut().unwrap().read_line(&mut line).unwrap();
         line
     }
 
@@ -153,15 +163,20 @@ impl Running {
     pub(crate) fn rest(mut self) -> Ran {
         drop(self.child.stdin.take());
         let mut out = Vec::new();
-        self.out.read_to_end(&mut out).unwrap();
-        let ran = ended(self.child);
-        Ran { out, ..ran }
+        self.out.take().unwrap().read_to_end(&mut out).unwrap();
+        self.ended(out)
     }
 
     /// Closes the pipe that is read, and waits for the end.
-    pub(crate) fn close(self) -> Ran {
-        drop(self.out);
-        ended(self.child)
+    pub(crate) fn close(mut self) -> Ran {
+        self.out = None;
+        self.ended(Vec::new())
+    }
+
+    fn ended(mut self, out: Vec<u8>) -> Ran {
+        let mut err = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        Ran { status: self.child.wait().unwrap().code().unwrap(), out, err }
     }
 
     /// Waits until a line of the messages says something, and returns it.
@@ -188,10 +203,5 @@ impl Running {
         // The shell has it; the program of that name is not everywhere.
         let kill = format!("kill -INT {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-    }
-
-    pub(crate) fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
     }
 }

@@ -45,7 +45,6 @@ fn follows_what_is_added() {
         writeln!(file, "more {nth}").unwrap();
         assert_eq!(tail.line(), format!("more {nth}\n"));
     }
-    tail.kill();
 }
 
 #[test]
@@ -54,7 +53,6 @@ fn follows_a_file_that_is_empty_first() {
     let mut tail = folder.start(&["tail", "-f", "--interval", "0.01", "f"]);
     folder.write("f", "first\n");
     assert_eq!(tail.line(), "first\n");
-    tail.kill();
 }
 
 #[test]
@@ -72,7 +70,6 @@ fn survives_truncation() {
     assert!(tail.message("truncated").contains("f: the file was truncated to 3 bytes"));
     writeln!(File::options().append(true).open(folder.path("f")).unwrap(), "er").unwrap();
     assert_eq!(tail.line(), "newer\n");
-    tail.kill();
 }
 
 #[test]
@@ -91,5 +88,4 @@ fn survives_rotation() {
     std::fs::rename(folder.path("new"), folder.path("f")).unwrap();
     assert_eq!(tail.line(), "first of the new\n");
     assert!(tail.message("another").contains("f: is another file now"));
-    tail.kill();
 }
