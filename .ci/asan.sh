@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/asan
 
 # The flag of the sanitizer is for nightly toolchains; with a target named, build scripts and macros go without it.
 export RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_PROFILE_TEST_DEBUG=line-tables-only
-tests=(cargo test --no-fail-fast --target x86_64-unknown-linux-gnu -p faultless)
+tests=(cargo test --no-fail-fast --target x86_64-unknown-linux-gnu -p faultless --all-features)
 # A child that ends in the middle of a test has not freed what it has, and the handler of faults compares addresses of
 # the stack, which must be the real one.
 common=detect_leaks=0:detect_stack_use_after_return=0:exitcode=101
