@@ -7,10 +7,11 @@
 
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
-use loom::sync::atomic::fence;
+use loom::sync::atomic::{AtomicU8, AtomicUsize, fence};
 use loom::thread;
 
 use super::*;
+use crate::fault::FaultReason;
 
 const START: usize = 4096;
 /// What a page of the file shows, and a replaced one.
