@@ -1,5 +1,8 @@
 """Arguments of several tests, and what they are refused with."""
 
+# What the map `m` has.
+DATA = b"0123456789"
+
 
 class Index:
     def __init__(self, value):

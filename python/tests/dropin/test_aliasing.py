@@ -1,14 +1,7 @@
 """A map given to its own methods, also through views: bytes are copied as if through a second buffer."""
 
 import pytest
-
-DATA = b"0123456789"
-
-
-@pytest.fixture
-def m(new_map):
-    with new_map(DATA) as m:
-        yield m
+from arguments import DATA
 
 
 def test_assign_itself(m):

@@ -11,16 +11,10 @@ import sys
 import zlib
 
 import pytest
+from arguments import DATA
 
-DATA = b"0123456789"
 CANNOT_CLOSE = (BufferError, "cannot close exported pointers exist")
 CANNOT_RESIZE = (BufferError, "mmap can't resize with extant buffers exported.")
-
-
-@pytest.fixture
-def m(new_map):
-    with new_map(DATA) as m:
-        yield m
 
 
 def test_view(m):

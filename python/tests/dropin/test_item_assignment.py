@@ -3,9 +3,8 @@
 import sys
 
 import pytest
-from arguments import Failing, Index, no_buffer
+from arguments import DATA, Failing, Index, no_buffer
 
-DATA = b"0123456789"
 NO_INDEX = (TypeError, "mmap indices must be integer")
 HUGE = (IndexError, "cannot fit 'int' into an index-sized integer")
 OUT_OF_RANGE = (IndexError, "mmap index out of range")
@@ -19,12 +18,6 @@ READ_ONLY = (TypeError, "mmap can't modify a readonly memory map.")
 STEP_ZERO = (ValueError, "slice step cannot be zero")
 
 VALUE_FIRST = pytest.mark.standard_since((3, 15, 2), "the value is converted before the range of the index is checked")
-
-
-@pytest.fixture
-def m(new_map):
-    with new_map(DATA) as m:
-        yield m
 
 
 @pytest.mark.parametrize(

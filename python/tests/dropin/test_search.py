@@ -5,9 +5,8 @@ import random
 import sys
 
 import pytest
-from arguments import Failing, Index, no_buffer, no_index
+from arguments import DATA, Failing, Index, no_buffer, no_index
 
-DATA = b"0123456789"
 SSIZE = (OverflowError, "Python int too large to convert to C ssize_t")
 NOT_CONTIGUOUS = (BufferError, "memoryview: underlying buffer is not C-contiguous")
 
@@ -15,12 +14,6 @@ TAKES_NONE = pytest.mark.standard_since((3, 14, 1), "None stands for the default
 PAST_THE_END = pytest.mark.standard_since((3, 15), "nothing is found from a start beyond the end, not even b''")
 
 METHODS = ["find", "rfind"]
-
-
-@pytest.fixture
-def m(new_map):
-    with new_map(DATA) as m:
-        yield m
 
 
 POINTS = [0, 1, 2, 3, 5, 9, 10, -1, -2, -5, -10, -11, -100, -sys.maxsize - 1]

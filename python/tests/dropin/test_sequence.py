@@ -4,8 +4,8 @@ import ctypes
 import operator
 
 import pytest
+from arguments import DATA
 
-DATA = b"0123456789"
 OUT_OF_RANGE = (IndexError, "mmap index out of range")
 ONE_BYTE = (IndexError, "mmap assignment must be length-1 bytes()")
 NO_DELETION = (TypeError, "mmap object doesn't support item deletion")
@@ -24,12 +24,6 @@ set_item = api("PySequence_SetItem", ctypes.c_int, ctypes.py_object, ctypes.c_ss
 del_item = api("PySequence_DelItem", ctypes.c_int, ctypes.py_object, ctypes.c_ssize_t)
 is_sequence = api("PySequence_Check", ctypes.c_int, ctypes.py_object)
 is_mapping = api("PyMapping_Check", ctypes.c_int, ctypes.py_object)
-
-
-@pytest.fixture
-def m(new_map):
-    with new_map(DATA) as m:
-        yield m
 
 
 def test_iteration(m):

@@ -4,20 +4,13 @@ import io
 import sys
 
 import pytest
-from arguments import Failing, Index, no_buffer, no_index
+from arguments import DATA, Failing, Index, no_buffer, no_index
 
-DATA = b"0123456789"
 OUT_OF_RANGE = (ValueError, "seek out of range")
 UNKNOWN_WHENCE = (ValueError, "unknown seek type")
 SSIZE = (OverflowError, "Python int too large to convert to C ssize_t")
 READ_ONLY = (TypeError, "mmap can't modify a readonly memory map.")
 NO_SPACE = (ValueError, "data out of range")
-
-
-@pytest.fixture
-def m(new_map):
-    with new_map(DATA) as m:
-        yield m
 
 
 def test_position_starts_at_zero(m):

@@ -83,6 +83,15 @@ def open_map(pages=8, mode="r+", **options):
     return faultless.open(new_file(pages), mode, **options)
 
 
+def cut_map(pages, end, touched, mode="r+"):
+    """A map of a new file that was cut at `end` since; `touched` if an operation has met that already."""
+    m = open_map(pages, mode)
+    os.truncate(FILE, end)
+    if touched:
+        expect_fault(lambda: m[-1], end)
+    return m
+
+
 def append(path, up_to):
     """Makes a file as long as this again, with the bytes that it had."""
     with open(path, "ab") as file:

@@ -3,7 +3,7 @@
 import os
 import threading
 
-from fault_support import FILE, PAGE, each, expect_fault, fault_of, open_map, pattern
+from fault_support import FILE, PAGE, cut_map, each, expect_fault, fault_of, open_map, pattern
 
 PAGES = 8
 # Inside a page, between two numbers.
@@ -23,10 +23,7 @@ OPERATIONS = {
 
 @each(operation=list(OPERATIONS), touched=[False, True])
 def test_a_file_that_was_truncated(operation, touched):
-    m = open_map(PAGES)
-    os.truncate(FILE, END)
-    if touched:
-        expect_fault(lambda: m[-1], END)
+    m = cut_map(PAGES, END, touched)
     for at in (END, END + 8, 4 * PAGE - 8, 5 * PAGE, PAGES * PAGE - 8):
         for _ in range(2):
             error = expect_fault(lambda at=at: OPERATIONS[operation](m, at), END)

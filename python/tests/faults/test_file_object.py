@@ -3,7 +3,7 @@
 import io
 import os
 
-from fault_support import FILE, PAGE, append, each, expect_fault, open_map, pattern, sound
+from fault_support import FILE, PAGE, append, cut_map, each, expect_fault, open_map, pattern, sound
 
 PAGES = 8
 # Inside a page.
@@ -31,10 +31,7 @@ OPERATIONS = {
 
 @each(operation=list(OPERATIONS), touched=[False, True])
 def test_a_file_that_was_truncated(operation, touched):
-    m = open_map(PAGES)
-    os.truncate(FILE, END)
-    if touched:
-        expect_fault(lambda: m[-1], END)
+    m = cut_map(PAGES, END, touched)
     for start, length in ((0, PAGES * PAGE), (END - 10, 20), (END, 1), (5 * PAGE, 3 * PAGE)):
         error = expect_fault(lambda start=start, length=length: OPERATIONS[operation](m, start, length), END)
         assert error.filename == str(FILE)

@@ -2,7 +2,7 @@
 
 import os
 
-from fault_support import FILE, PAGE, each, expect_fault, new_file, open_map, pattern
+from fault_support import FILE, PAGE, cut_map, each, expect_fault, new_file, open_map, pattern
 
 import faultless
 from faultless import mmap
@@ -68,10 +68,7 @@ def test_fails_where_the_file_has_no_bytes(operation):
 @each(operation=list(OPERATIONS))
 def test_works_where_the_file_has_them(operation):
     for touched in (False, True):
-        m = open_map(PAGES)
-        os.truncate(FILE, END)
-        if touched:
-            expect_fault(lambda m=m: m[-1], END)
+        m = cut_map(PAGES, END, touched)
         for start, length in ((0, END), (END - 10, 10), (END - 1, 1)):
             result = OPERATIONS[operation](m, start, length)
             if operation not in WRITERS:
@@ -180,10 +177,7 @@ def test_the_position_stays_where_it_was():
 
 @each(touched=[False, True])
 def test_what_touches_no_byte_does_not_fail(touched):
-    m = open_map(PAGES)
-    os.truncate(FILE, END)
-    if touched:
-        expect_fault(lambda: m[-1], END)
+    m = cut_map(PAGES, END, touched)
     size = PAGES * PAGE
     assert len(m) == size
     assert bool(m)
@@ -209,10 +203,7 @@ def test_what_touches_no_byte_does_not_fail(touched):
 
 @each(touched=[False, True])
 def test_errors_of_the_call_come_first(touched):
-    m = open_map(PAGES)
-    os.truncate(FILE, END)
-    if touched:
-        expect_fault(lambda: m[-1], END)
+    m = cut_map(PAGES, END, touched)
     size = PAGES * PAGE
     for call, error in (
         (lambda: m[size], IndexError),

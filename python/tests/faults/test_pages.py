@@ -2,7 +2,7 @@
 
 import os
 
-from fault_support import FILE, PAGE, append, each, expect_fault, open_map, skip, sound
+from fault_support import FILE, PAGE, append, cut_map, each, expect_fault, open_map, skip, sound
 
 import faultless
 from faultless import mmap
@@ -14,10 +14,7 @@ OPERATIONS = ["residency", "prefetch", "evict", "lock"]
 
 @each(operation=OPERATIONS, touched=[False, True], mode=["r", "r+", "c"])
 def test_a_file_that_was_truncated(operation, touched, mode):
-    m = open_map(PAGES, mode)
-    os.truncate(FILE, END)
-    if touched:
-        expect_fault(lambda: m[-1], END)
+    m = cut_map(PAGES, END, touched, mode)
     call = getattr(m, operation)
     for start, length in ((0, None), (END - 1, 2), (END, 1), (PAGES * PAGE - 1, 1)):
         error = expect_fault(lambda start=start, length=length: call(start, length), END)
