@@ -1,4 +1,4 @@
-//! Bytes in and out: copies, single bytes, numbers, moves and comparisons.
+//! Bytes in and out: copies, every n-th byte, moves and comparisons.
 
 use std::cmp::Ordering;
 use std::io;

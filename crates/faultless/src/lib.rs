@@ -97,7 +97,6 @@ pub use residency::Residency;
 pub use scalar::Scalar;
 pub use search::FindIter;
 pub use shared::{Create, unlink_shared};
-
 pub use text::{FindAll, LineBlocks, LineIndex, LineIndexer, Lines, Matches, PartSearch};
 #[cfg(feature = "aho-corasick")]
 pub use text::{FindAny, Found};
