@@ -244,7 +244,17 @@ impl<'map> Window<'map> {
     #[inline(always)]
     pub(crate) fn copy_from(&self, bytes: &[u8]) {
         assert!(bytes.len() == self.len, "a window is copied as a whole");
-        if self.len >= STREAMED && self.is_apart(bytes.as_ptr()) {
+        if self.len >= STREAMED {
+            return self.copy_long_from(bytes);
+        }
+        // SAFETY: both have `len` bytes.
+        unsafe { self.start.as_ptr().copy_from(bytes.as_ptr(), self.len) };
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn copy_long_from(&self, bytes: &[u8]) {
+        if self.is_apart(bytes.as_ptr()) {
             return self.stream_from(bytes, bytes.as_ptr().wrapping_add(AHEAD));
         }
         // SAFETY: both have `len` bytes.
