@@ -9,8 +9,8 @@ cargo fmt --all --check
 
 lane 'ruff'
 make --silent dev
-.venv/bin/ruff check python examples .ci
-.venv/bin/ruff format --check python examples .ci
+.venv/bin/ruff check python examples bench .ci
+.venv/bin/ruff format --check python examples bench .ci
 
 # One interpreter for every build, or the extension module's dependencies are compiled again for each.
 export PYO3_PYTHON=$PWD/.venv/bin/python
