@@ -32,10 +32,7 @@ pub(crate) enum TooLarge {
 /// An index-like object as `Py_ssize_t`, with the message of indexing.
 #[inline(always)]
 pub(crate) fn index(object: &Borrowed<'_, '_, PyAny>, too_large: TooLarge) -> Outcome<isize> {
-    if let Some(small) = singletons::small(object) {
-        return Ok(small.into());
-    }
-    match exact_index(object) {
+    match exact(object) {
         Some(value) => Ok(value),
         None => any_index(object, too_large),
     }
@@ -52,6 +49,12 @@ pub(crate) fn exact_index(object: &Borrowed<'_, '_, PyAny>) -> Option<isize> {
         }
         Some(ffi::PyLong_AsSsize_t(object.as_ptr())).filter(|&value| value != -1)
     }
+}
+
+/// The same for an argument, which is most often a small one.
+#[inline(always)]
+fn exact(object: &Borrowed<'_, '_, PyAny>) -> Option<isize> {
+    singletons::small(object).map(isize::from).or_else(|| exact_index(object))
 }
 
 #[inline(never)]
@@ -81,10 +84,7 @@ fn unless_raised<T>(value: T) -> Outcome<T> {
 /// An integer argument as `Py_ssize_t`.
 #[inline(always)]
 pub(crate) fn size(object: &Borrowed<'_, '_, PyAny>) -> Outcome<isize> {
-    if let Some(small) = singletons::small(object) {
-        return Ok(small.into());
-    }
-    match exact_index(object) {
+    match exact(object) {
         Some(value) => Ok(value),
         None => any_size(object),
     }
