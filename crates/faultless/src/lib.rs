@@ -66,7 +66,6 @@ mod map;
 mod needle;
 mod options;
 mod os;
-#[cfg(feature = "rayon")]
 mod parallel;
 mod range;
 mod raw;

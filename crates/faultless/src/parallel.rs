@@ -1,14 +1,18 @@
-//! The searches on all cores: the feature `rayon`.
+//! The searches on several threads: started for the search, or (`pool.rs`, with the
+//! feature `rayon`) those of a pool.
 //!
 //! A range is searched in parts, which threads take from the first to the last,
 //! or backwards: one that finds something knows that all parts before its own are
 //! taken, and that no other needs to be. To the guard it is one look at the range,
 //! whichever thread a page fails under.
 
-use std::ops::{Range, RangeBounds};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+#[cfg(feature = "rayon")]
+mod pool;
 
-use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
+use std::ops::{Range, RangeBounds};
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::thread;
 
 use crate::error::Result;
 use crate::map::Map;
@@ -22,9 +26,10 @@ const PART: usize = 256 << 10;
 const LEAST: usize = 4 << 20;
 
 impl Map {
-    /// [`find`](Self::find) on all threads of the current pool of [`rayon`], with
-    /// the same result. A range of less than 4 MiB, or a pool of one thread, is
-    /// searched as `find` does.
+    /// [`find`](Self::find) on so many threads, of which the caller's is one, with
+    /// the same result. The others are started for it, and have ended when it
+    /// returns; where the system has none to give, fewer do it. A range of less than
+    /// 4 MiB is searched as `find` does, and 0 threads are taken for 1.
     ///
     /// Parts behind the match may have been read too, if only a few; pages that
     /// fail there are no error of this search.
@@ -36,20 +41,20 @@ impl Map {
     /// # let file = tempfile::NamedTempFile::new()?;
     /// std::fs::write(file.path(), b"one two one")?;
     /// let map = faultless::Map::open(file.path())?;
-    /// assert_eq!(map.par_find(b"one", 1..)?, Some(8));
+    /// assert_eq!(map.find_on(2, b"one", 1..)?, Some(8));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn par_find(&self, needle: &[u8], range: impl RangeBounds<usize>) -> Result<Option<usize>> {
-        let span = Span::of("par_find", self.len(), &range)?;
-        let needle = Needle::new(needle);
-        self.find_in("par_find", span, needle.len(), |text| match Parts::of(text, &needle) {
-            None => needle.find(text),
-            Some(parts) => parts.find(),
-        })
+    pub fn find_on(
+        &self,
+        threads: usize,
+        needle: &[u8],
+        range: impl RangeBounds<usize>,
+    ) -> Result<Option<usize>> {
+        self.find_with(Started(threads), "find_on", needle, range)
     }
 
-    /// [`rfind`](Self::rfind) on all threads of the current pool of [`rayon`], as
-    /// [`par_find`](Self::par_find) is of `find`.
+    /// [`rfind`](Self::rfind) on so many threads, as [`find_on`](Self::find_on) is
+    /// `find`.
     ///
     /// # Errors
     /// Those of [`find`](Self::find).
@@ -58,46 +63,84 @@ impl Map {
     /// # let file = tempfile::NamedTempFile::new()?;
     /// std::fs::write(file.path(), b"one two one")?;
     /// let map = faultless::Map::open(file.path())?;
-    /// assert_eq!(map.par_rfind(b"one", ..)?, Some(8));
+    /// assert_eq!(map.rfind_on(2, b"one", ..)?, Some(8));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn par_rfind(
+    pub fn rfind_on(
         &self,
+        threads: usize,
         needle: &[u8],
         range: impl RangeBounds<usize>,
     ) -> Result<Option<usize>> {
-        let span = Span::of("par_rfind", self.len(), &range)?;
+        self.rfind_with(Started(threads), "rfind_on", needle, range)
+    }
+
+    fn find_with(
+        &self,
+        team: impl Team,
+        operation: &'static str,
+        needle: &[u8],
+        range: impl RangeBounds<usize>,
+    ) -> Result<Option<usize>> {
+        let span = Span::of(operation, self.len(), &range)?;
         let needle = Needle::new(needle);
-        self.rfind_in("par_rfind", span, |text| match Parts::of(text, &needle) {
-            None => needle.rfind(text),
-            Some(parts) => parts.rfind(),
+        self.find_in(operation, span, needle.len(), |text| {
+            match Parts::of(text, &needle, team.size()) {
+                None => needle.find(text),
+                Some(parts) => parts.find(team),
+            }
         })
     }
 
-    /// [`count`](Self::count) on all threads of the current pool of [`rayon`],
-    /// with the same result. A stretch that consists of overlapping places of the
-    /// needle, such as zeros if it is zeros, is counted by one thread.
-    ///
-    /// # Errors
-    /// Those of [`find`](Self::find).
-    ///
-    /// ```
-    /// # let file = tempfile::NamedTempFile::new()?;
-    /// std::fs::write(file.path(), b"aaaa b")?;
-    /// let map = faultless::Map::open(file.path())?;
-    /// assert_eq!(map.par_count(b"aa", ..)?, 2);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn par_count(&self, needle: &[u8], range: impl RangeBounds<usize>) -> Result<usize> {
-        let span = Span::of("par_count", self.len(), &range)?;
+    fn rfind_with(
+        &self,
+        team: impl Team,
+        operation: &'static str,
+        needle: &[u8],
+        range: impl RangeBounds<usize>,
+    ) -> Result<Option<usize>> {
+        let span = Span::of(operation, self.len(), &range)?;
         let needle = Needle::new(needle);
-        self.scan("par_count", span, |text| {
-            let count = match Parts::of(text, &needle) {
-                None => needle.count(text).0,
-                Some(parts) => parts.count(),
-            };
-            (count, 0..text.len())
+        self.rfind_in(operation, span, |text| match Parts::of(text, &needle, team.size()) {
+            None => needle.rfind(text),
+            Some(parts) => parts.rfind(team),
         })
+    }
+}
+
+/// Threads that do something together, with the one that has them do it.
+trait Team: Copy {
+    /// How many they are.
+    fn size(self) -> usize;
+
+    /// Has them do the same, as many as so many parts are worth it for, and waits
+    /// for them.
+    fn all(self, parts: usize, work: impl Fn() + Sync);
+}
+
+/// So many, started when they are needed. Who starts them works too: while it only
+/// waited, the system would take its core for free, and start two on one.
+#[derive(Clone, Copy)]
+struct Started(usize);
+
+impl Team for Started {
+    fn size(self) -> usize {
+        self.0
+    }
+
+    fn all(self, parts: usize, work: impl Fn() + Sync) {
+        // Starting one takes as long as searching some parts.
+        const WORTH: usize = 4;
+        let (threads, work) = (self.0.min(parts.div_ceil(WORTH)), &work);
+        thread::scope(|scope| {
+            let start = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+            let started: Vec<_> = (1..threads).map_while(start).collect();
+            work();
+            // The scope would wait for what they do, but not for their end.
+            for thread in started {
+                thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+            }
+        });
     }
 }
 
@@ -113,12 +156,12 @@ struct Parts<'t, 'n> {
 
 impl<'t, 'n> Parts<'t, 'n> {
     /// `None` if it is not worth it.
-    fn of(text: &'t [u8], needle: &'t Needle<'n>) -> Option<Self> {
+    fn of(text: &'t [u8], needle: &'t Needle<'n>, threads: usize) -> Option<Self> {
         // What neighbours have in common is read twice.
         let size = PART.max(needle.len().saturating_mul(8));
         let places = (text.len() + 1).checked_sub(needle.len())?;
         let worth = needle.len() != 0 && places >= LEAST.max(2 * size);
-        (worth && rayon::current_num_threads() > 1).then_some(Self { text, needle, places, size })
+        (worth && threads > 1).then_some(Self { text, needle, places, size })
     }
 
     fn number(&self) -> usize {
@@ -136,7 +179,7 @@ impl<'t, 'n> Parts<'t, 'n> {
         &self.text[places.start..places.end + self.needle.len() - 1]
     }
 
-    fn find(&self) -> Option<usize> {
+    fn find(&self, team: impl Team) -> Option<usize> {
         let find = |nth| {
             let part = self.bounds(nth);
             Some(part.start + self.needle.find(self.bytes(part))?)
@@ -144,14 +187,14 @@ impl<'t, 'n> Parts<'t, 'n> {
         // A match nearby is found before another thread would be awake.
         find(0).or_else(|| {
             let first = AtomicUsize::new(usize::MAX);
-            until_found(1..self.number(), |nth| {
+            until_found(team, 1..self.number(), |nth| {
                 find(nth).map(|at| first.fetch_min(at, Relaxed)).is_some()
             });
             Some(first.into_inner()).filter(|&at| at != usize::MAX)
         })
     }
 
-    fn rfind(&self) -> Option<usize> {
+    fn rfind(&self, team: impl Team) -> Option<usize> {
         let rfind = |nth| {
             let part = self.bounds(self.number() - 1 - nth);
             Some(part.start + self.needle.rfind(self.bytes(part))?)
@@ -159,72 +202,20 @@ impl<'t, 'n> Parts<'t, 'n> {
         rfind(0).or_else(|| {
             // One more than the place, or 0.
             let end = AtomicUsize::new(0);
-            until_found(1..self.number(), |nth| {
+            until_found(team, 1..self.number(), |nth| {
                 rfind(nth).map(|at| end.fetch_max(at + 1, Relaxed)).is_some()
             });
             end.into_inner().checked_sub(1)
         })
     }
-
-    fn count(&self) -> usize {
-        let parts = (0..self.number()).into_par_iter().with_max_len(1);
-        let counted: Vec<Counted> = parts.map(|nth| self.count_part(self.bounds(nth))).collect();
-        let (mut count, mut at) = (0, 0);
-        for (nth, part) in counted.iter().enumerate() {
-            let places = self.bounds(nth);
-            at = at.max(places.start);
-            if at < part.free {
-                let (before, end) = self.needle.count(self.bytes(at..part.free.min(places.end)));
-                count += before;
-                at += end;
-            }
-            if part.free < places.end {
-                count += part.count;
-                at = part.end;
-            }
-        }
-        count
-    }
-
-    /// Counts the part from its first place on that no match from before can reach.
-    fn count_part(&self, places: Range<usize>) -> Counted {
-        // A stretch in which so many places overlap is left to be counted in order.
-        const TRIES: usize = 16;
-        let len = self.needle.len();
-        let (mut from, mut free) = (places.start, places.start + len - 1);
-        for tried in 0.. {
-            let reach = free.min(places.end);
-            let found = if from < reach { self.needle.find(self.bytes(from..reach)) } else { None };
-            match found {
-                None => break,
-                Some(_) if tried == TRIES => (from, free) = (places.end, places.end),
-                Some(at) => (from, free) = (from + at + 1, from + at + len),
-            }
-        }
-        if free >= places.end {
-            return Counted { free, count: 0, end: free };
-        }
-        let (count, end) = self.needle.count(self.bytes(free..places.end));
-        Counted { free, count, end: free + end }
-    }
 }
 
-/// What was counted of a part.
-struct Counted {
-    /// From where on: no place of the needle before it reaches behind it.
-    free: usize,
-    count: usize,
-    /// Where the last match ends.
-    end: usize,
-}
-
-/// Has threads call `search` with each number, in order, until one has found
+/// Has a team call `search` with each number, in order, until somebody has found
 /// something.
-fn until_found(numbers: Range<usize>, search: impl Fn(usize) -> bool + Sync) {
-    let threads = rayon::current_num_threads().min(numbers.len());
+fn until_found(team: impl Team, numbers: Range<usize>, search: impl Fn(usize) -> bool + Sync) {
     let next = AtomicUsize::new(numbers.start);
     let found = AtomicBool::new(false);
-    let work = || {
+    team.all(numbers.len(), || {
         while !found.load(Relaxed) {
             let nth = next.fetch_add(1, Relaxed);
             if nth >= numbers.end {
@@ -234,6 +225,5 @@ fn until_found(numbers: Range<usize>, search: impl Fn(usize) -> bool + Sync) {
                 found.store(true, Relaxed);
             }
         }
-    };
-    rayon::scope(|scope| (0..threads).for_each(|_| scope.spawn(|_| work())));
+    });
 }

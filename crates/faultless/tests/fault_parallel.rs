@@ -33,15 +33,19 @@ fn restore(file: &PatternFile) {
 
 /// Each search, as one number.
 type Search = fn(&Map, &[u8]) -> Result<usize>;
-const SEARCHES: [Search; 3] = [
+const SEARCHES: [Search; 5] = [
     |map, needle| Ok(map.par_find(needle, ..)?.map_or(LEN, |at| at)),
     |map, needle| Ok(map.par_rfind(needle, ..)?.map_or(LEN, |at| at)),
     |map, needle| map.par_count(needle, ..),
+    |map, needle| Ok(map.find_on(3, needle, ..)?.map_or(LEN, |at| at)),
+    |map, needle| Ok(map.rfind_on(3, needle, ..)?.map_or(LEN, |at| at)),
 ];
+/// What they find in a file that is whole.
+const WHOLE: [usize; 5] = [FIRST, LAST, 2, FIRST, LAST];
 
 fn cut_to(cut: usize) {
     in_pool(|| {
-        for (search, whole) in SEARCHES.into_iter().zip([FIRST, LAST, 2]) {
+        for (search, whole) in SEARCHES.into_iter().zip(WHOLE) {
             let file = file();
             let map = file.map(Access::Read);
             assert_eq!(search(&map, NEEDLE).unwrap(), whole);
@@ -116,7 +120,7 @@ fn cut_during_the_search() {
             in_pool(|| {
                 let mut failed = 0;
                 for _ in 0..60 {
-                    for (search, whole) in SEARCHES.into_iter().zip([FIRST, LAST, 2]) {
+                    for (search, whole) in SEARCHES.into_iter().zip(WHOLE) {
                         match search(&map, NEEDLE) {
                             Ok(found) => {
                                 // The needle is written some time after the rest.
@@ -137,7 +141,7 @@ fn cut_during_the_search() {
             done.store(true, Ordering::Relaxed);
         });
         restore(&file);
-        for (search, whole) in SEARCHES.into_iter().zip([FIRST, LAST, 2]) {
+        for (search, whole) in SEARCHES.into_iter().zip(WHOLE) {
             assert_eq!(search(&map, NEEDLE).unwrap(), whole);
         }
         assert_eq!(map.fault(), None);

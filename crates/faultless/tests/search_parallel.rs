@@ -16,7 +16,7 @@ fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap().install(work)
 }
 
-/// All three against the naive ones.
+/// All of them against the naive ones.
 #[track_caller]
 fn check(map: &Map, bytes: &[u8], needle: &[u8], start: usize) {
     let part = &bytes[start..];
@@ -30,6 +30,8 @@ fn check(map: &Map, bytes: &[u8], needle: &[u8], start: usize) {
     assert_eq!(rfind, naive::rfind(part, needle).map(place), "rfind {shown:?} from {start}");
     let all = naive::find_all(part, needle).len();
     assert_eq!(count, all, "count {shown:?} from {start}");
+    let started = (map.find_on(3, needle, start..), map.rfind_on(3, needle, start..));
+    assert_eq!((started.0.unwrap(), started.1.unwrap()), (find, rfind), "{shown:?} from {start}");
 }
 
 proptest! {
@@ -97,6 +99,8 @@ fn long_needles() {
             let needle = &bytes[start..start + len];
             let found = in_pool(|| (map.par_find(needle, ..), map.par_rfind(needle, ..)));
             assert_eq!((found.0.unwrap(), found.1.unwrap()), (Some(start), Some(start)));
+            let found = (map.find_on(2, needle, ..), map.rfind_on(2, needle, ..));
+            assert_eq!((found.0.unwrap(), found.1.unwrap()), (Some(start), Some(start)));
             assert_eq!(in_pool(|| map.par_count(needle, ..)).unwrap(), 1);
         }
         let needle = vec![b'a'; len];
@@ -142,4 +146,19 @@ fn any_pool() {
     assert_eq!(map.par_find(b"needle", ..).unwrap(), Some(LEN - 6));
     let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     assert_eq!(one.install(|| map.par_find(b"needle", ..)).unwrap(), Some(LEN - 6));
+}
+
+#[test]
+fn any_number_of_threads() {
+    let mut bytes = vec![0; LEN];
+    bytes[LEN - 9..LEN - 3].copy_from_slice(b"needle");
+    bytes[4..10].copy_from_slice(b"needle");
+    let map = anonymous(&bytes);
+    for threads in [0, 1, 2, 7, 100_000, usize::MAX] {
+        assert_eq!(map.find_on(threads, b"needle", 5..).unwrap(), Some(LEN - 9), "{threads}");
+        assert_eq!(map.rfind_on(threads, b"needle", ..LEN - 9).unwrap(), Some(4), "{threads}");
+        assert_eq!(map.find_on(threads, b"nobody", ..).unwrap(), None, "{threads}");
+        let outside = map.rfind_on(threads, b"needle", ..LEN + 1).unwrap_err();
+        assert_eq!(outside.kind(), faultless::ErrorKind::OutOfRange, "{threads}");
+    }
 }

@@ -7,6 +7,7 @@ use faultless::{FindAll, FindRegex, Map, PartSearch, Result};
 
 use super::Places;
 use crate::hex;
+use crate::ordered::threads;
 
 /// What is searched for, and how a search of a part of a map is begun.
 pub(crate) enum Pattern {
@@ -137,7 +138,7 @@ impl Pattern {
     /// The last place of a literal, searched from the end.
     pub(crate) fn last(&self, map: &Map) -> Result<Option<Range<usize>>> {
         let Some(needle) = self.needle() else { return Ok(None) };
-        Ok(map.par_rfind(needle, ..)?.map(|at| at..at + needle.len()))
+        Ok(map.rfind_on(threads(), needle, ..)?.map(|at| at..at + needle.len()))
     }
 
     /// What is matched, where it is always the same.

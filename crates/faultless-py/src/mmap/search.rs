@@ -8,7 +8,6 @@ use std::ops::Range;
 use faultless::Map;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use rayon::ThreadPoolBuilder;
 
 use super::state::{LONG, Mmap};
 use crate::errors;
@@ -92,18 +91,9 @@ pub(super) fn scan(
     bytes: Range<usize>,
     reverse: bool,
 ) -> Outcome<Option<usize>> {
-    let search = move |map: &Map, range| {
+    scan_with(py, mmap, needle.len(), bytes, reverse, move |map, range| {
         if reverse { map.rfind(needle, range) } else { map.find(needle, range) }
-    };
-    let mut most = if bytes.len() < LONG { LONG } else { NEAR };
-    let mut left = Left { mmap, bytes, overlap: needle.len().saturating_sub(1), reverse };
-    loop {
-        if let Break(found) = left.search(py, most, search)? {
-            return Ok(found);
-        }
-        py.check_signals()?;
-        most = PART;
-    }
+    })
 }
 
 /// The same on several threads, which live no longer than a part takes: a process
@@ -117,61 +107,33 @@ fn scan_on(
     bytes: Range<usize>,
     reverse: bool,
 ) -> Outcome<Option<usize>> {
-    // Starting threads takes as long as searching this much.
-    const FIRST: usize = 2 << 20;
-    let first = if reverse {
-        bytes.end.saturating_sub(FIRST).max(bytes.start)..bytes.end
-    } else {
-        bytes.start..bytes.end.min(bytes.start.saturating_add(FIRST))
-    };
-    let found = scan(py, mmap, needle, first.clone(), reverse)?;
-    if found.is_some() || first == bytes {
-        return Ok(found);
-    }
-    let overlap = needle.len().saturating_sub(1);
-    let one = move |map: &Map, range| {
-        if reverse { map.rfind(needle, range) } else { map.find(needle, range) }
-    };
-    let many = move |map: &Map, range| {
-        if reverse { map.par_rfind(needle, range) } else { map.par_find(needle, range) }
-    };
-    let search = move |map: &Map, range: Range<usize>| {
-        let threads = threads.min(range.len() / FIRST);
-        let several = (threads > 1).then(|| on_threads(threads, || many(map, range.clone())));
-        several.flatten().unwrap_or_else(|| one(map, range))
-    };
-    let bytes = if reverse {
-        bytes.start..bytes.end.min(first.start + overlap)
-    } else {
-        bytes.start.max(first.end.saturating_sub(overlap))..bytes.end
-    };
-    let mut left = Left { mmap, bytes, overlap, reverse };
+    scan_with(py, mmap, needle.len(), bytes, reverse, move |map, range| {
+        if reverse {
+            map.rfind_on(threads, needle, range)
+        } else {
+            map.find_on(threads, needle, range)
+        }
+    })
+}
+
+#[inline(always)]
+fn scan_with(
+    py: Python<'_>,
+    mmap: &Mmap,
+    needle: usize,
+    bytes: Range<usize>,
+    reverse: bool,
+    search: impl Fn(&Map, Range<usize>) -> faultless::Result<Option<usize>> + Copy + Send,
+) -> Outcome<Option<usize>> {
+    let mut most = if bytes.len() < LONG { LONG } else { NEAR };
+    let mut left = Left { mmap, bytes, overlap: needle.saturating_sub(1), reverse };
     loop {
-        if let Break(found) = left.search(py, PART, search)? {
+        if let Break(found) = left.search(py, most, search)? {
             return Ok(found);
         }
         py.check_signals()?;
+        most = PART;
     }
-}
-
-/// Runs `work` in a pool of its own, whose threads are gone afterwards. `None` if
-/// there are not so many threads to be had.
-fn on_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> Option<R> {
-    std::thread::scope(|scope| {
-        let mut started = Vec::with_capacity(threads);
-        let pool = ThreadPoolBuilder::new().num_threads(threads).spawn_handler(|thread| {
-            let run = || thread.run();
-            started.push(std::thread::Builder::new().spawn_scoped(scope, run)?);
-            Ok(())
-        });
-        let done = pool.build().ok().map(|pool| pool.install(work));
-        // The scope would wait for what they do, but not for their end.
-        for thread in started {
-            // What panics is caught in the pool.
-            let _ = thread.join();
-        }
-        done
-    })
 }
 
 /// The bytes that have not been searched yet.
