@@ -19,8 +19,11 @@ use crate::map::Map;
 use crate::needle::Needle;
 use crate::range::Span;
 
-/// Bytes in a part, at least: what a thread may search in vain.
+/// Bytes in a part: what a thread may search in vain. In longer ones the processor
+/// fetches ahead better; but where they are few, threads wait for who has the last.
 const PART: usize = 256 << 10;
+const LONG_PART: usize = 1 << 20;
+const MANY_PARTS: usize = 128;
 /// From so many bytes on, waking other threads is worth it even if all are in the
 /// processor's cache.
 const LEAST: usize = 4 << 20;
@@ -157,8 +160,9 @@ struct Parts<'t, 'n> {
 impl<'t, 'n> Parts<'t, 'n> {
     /// `None` if it is not worth it.
     fn of(text: &'t [u8], needle: &'t Needle<'n>, threads: usize) -> Option<Self> {
+        let size = (text.len() / MANY_PARTS).clamp(PART, LONG_PART);
         // What neighbours have in common is read twice.
-        let size = PART.max(needle.len().saturating_mul(8));
+        let size = size.max(needle.len().saturating_mul(8));
         let places = (text.len() + 1).checked_sub(needle.len())?;
         let worth = needle.len() != 0 && places >= LEAST.max(2 * size);
         (worth && threads > 1).then_some(Self { text, needle, places, size })
