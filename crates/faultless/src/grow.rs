@@ -8,12 +8,11 @@ use std::io;
 use std::ops::Range;
 
 use crate::error::{Error, ErrorKind, Result};
-#[cfg(windows)]
 use crate::guard::Guard;
 use crate::map::Map;
 use crate::options::Layout;
 use crate::options::MapOptions;
-use crate::os::{self, BorrowedFile, Mapping};
+use crate::os::{self, BorrowedFile, Mapping, Place};
 use crate::range::{Placement, Span};
 
 /// Bytes that appending allocates ahead: as many as the map has, but no fewer
@@ -98,11 +97,8 @@ impl MapOptions {
         let mut placement = Placement::new(file_offset + lead as u64, limit, granularity)?;
         placement.map_len = placement.map_len.next_multiple_of(layout.page);
         let mut room = Layout { placement, len: limit, ..*layout };
-        #[cfg(windows)]
-        if let Some(file) = file {
-            return layout.map_with_room(&room, file);
-        }
-        let mapping = room.map(file)?;
+        let present = if layout.len == 0 { 0 } else { layout.placement.map_len };
+        let mapping = room.map_with_room(file, Some(present))?;
         layout.flags = room.flags;
         layout.fallback = room.fallback;
         Ok(mapping)
@@ -321,22 +317,23 @@ impl Map {
 
     /// Maps the file over zero pages that a map of `len` bytes would have.
     fn map_file(&mut self, len: usize) -> io::Result<()> {
-        let (Some(room), Some(file)) = (&mut self.room, &self.file) else { return Ok(()) };
+        let layout = self.layout.of_len(len);
+        let Some(room) = self.room.as_ref().filter(|_| !self.is_anonymous()) else { return Ok(()) };
         let start = room.zeros.start;
-        let end = self.layout.of_len(len).mapped_len().clamp(start, room.zeros.end);
-        #[cfg(windows)]
-        {
-            let range = Guard::range(&self.layout.of_len(len), &self.mapping, Some(file));
-            os::guard::grow(self.guard.slot(), &range, start..end)?;
-        }
-        #[cfg(not(windows))]
-        {
-            let Layout { protection, flags, placement, .. } = self.layout;
-            let file = Some((file, placement.file_offset + start as u64));
-            os::map_part(&mut self.mapping, start..end, protection, flags, file)?;
-        }
-        room.zeros.start = end;
+        let end = layout.mapped_len().clamp(start, room.zeros.end);
+        os::put_file(&self.place_of(&layout), start..end)?;
+        self.room.iter_mut().for_each(|room| room.zeros.start = end);
         Ok(())
+    }
+
+    /// The mapping of a map of that layout.
+    fn place_of(&self, layout: &Layout) -> Place<'_> {
+        Place {
+            mapping: &self.mapping,
+            range: Guard::range(layout, &self.mapping, self.file.as_ref()),
+            flags: layout.flags,
+            slot: self.guard.slot(),
+        }
     }
 
     /// Takes another length on, and what of it is ahead.
@@ -384,23 +381,14 @@ impl Map {
 
     /// Makes zeros of a part of the mapping, and cuts the file off behind `len` bytes
     /// of the map; what came of this.
-    fn cut_off(&mut self, gone: Range<usize>, len: usize) -> Result<Result<()>> {
-        let failed =
-            |map: &Self, error| map.os_error("resize", "cannot take the pages away", error);
+    fn cut_off(&self, gone: Range<usize>, len: usize) -> Result<Result<()>> {
         let end = self.file_offset() + len as u64;
-        let cut = |map: &Self| match map.file_len()? {
-            old if old > end => map.set_file_len("resize", old, end),
-            _ => Ok(()),
+        let cut = || {
+            let old = if self.is_anonymous() { 0 } else { self.file_len()? };
+            if old > end { self.set_file_len("resize", old, end) } else { Ok(()) }
         };
-        #[cfg(windows)]
-        if let Some(file) = &self.file {
-            let range = Guard::range(&self.layout, &self.mapping, Some(file));
-            return os::guard::cut(self.guard.slot(), &range, gone.start, || cut(self))
-                .map_err(|error| failed(self, error));
-        }
-        let (mapping, protection) = (&mut self.mapping, self.layout.protection);
-        os::map_part(mapping, gone, protection, 0, None).map_err(|error| failed(self, error))?;
-        Ok(if self.is_anonymous() { Ok(()) } else { cut(self) })
+        os::take_away(&self.place_of(&self.layout), gone, cut)
+            .map_err(|error| self.os_error("resize", "cannot take the pages away", error))
     }
 
     /// Gives back what was allocated ahead, when the map is gone. There is nobody

@@ -104,7 +104,6 @@ impl Guard {
         }
     }
 
-    #[cfg(windows)]
     pub(crate) fn slot(&self) -> Option<&'static Slot> {
         self.index.map(|_| self.slot)
     }

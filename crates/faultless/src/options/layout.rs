@@ -43,15 +43,24 @@ pub(crate) enum Fallback {
 impl Layout {
     /// Maps it. An empty map needs no memory.
     pub(crate) fn map(&mut self, file: Option<BorrowedFile<'_>>) -> Result<Mapping> {
+        self.map_with_room(file, None)
+    }
+
+    /// Maps it, of which the file has so many bytes: it can grow in place.
+    pub(crate) fn map_with_room(
+        &mut self,
+        file: Option<BorrowedFile<'_>>,
+        present: Option<usize>,
+    ) -> Result<Mapping> {
         if self.len == 0 {
             return Ok(Mapping::empty());
         }
-        let mut mapped = os::map(&self.request(), file);
+        let mut mapped = os::map(&Request { present, ..self.request() }, file);
         if self.fallback == Fallback::Allowed && mapped.as_ref().is_err_and(os::has_no_shared_maps)
         {
             let private =
                 Self { flags: os::private(self.flags), fallback: Fallback::Taken, ..*self };
-            if let Ok(mapping) = os::map(&private.request(), file) {
+            if let Ok(mapping) = os::map(&Request { present, ..private.request() }, file) {
                 *self = private;
                 mapped = Ok(mapping);
             }
@@ -62,22 +71,13 @@ impl Layout {
         })
     }
 
-    /// Maps it where it can grow to the length of `room`, in place.
-    #[cfg(windows)]
-    pub(crate) fn map_with_room(&self, room: &Self, file: BorrowedFile<'_>) -> Result<Mapping> {
-        let present = if self.len == 0 { 0 } else { self.placement.map_len };
-        os::map_with_room(&room.request(), present, file).map_err(|error| {
-            let message = format!("the system cannot keep addresses for {} bytes", room.len);
-            Error::os("map", message, error)
-        })
-    }
-
     pub(crate) fn request(&self) -> Request<'static> {
         Request {
             file_offset: self.placement.file_offset,
             map_len: self.placement.map_len,
             protection: self.protection,
             flags: self.flags,
+            present: None,
             name: None,
         }
     }

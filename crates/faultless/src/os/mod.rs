@@ -6,7 +6,7 @@
 //! allocation_granularity`, `residency populate tells_residency cached_pages
 //! forget`, `wait wake`, `file_info set_file_len duplicate is_sealed`,
 //! `remap` (moving or growing a mapping in one call, where the system can),
-//! `map_part` (mapping over pages of a mapping),
+//! `put_file take_away` (parts of a `Place`, which grows and shrinks),
 //! `has_no_shared_maps` (see `Map::is_private_fallback`),
 //! `open_shared unlink_shared NAME_MAX` (named memory: a file to map, or `None`
 //! where `map` finds it by `Request::name`), and `guard` with `install` and
@@ -63,6 +63,7 @@ pub(crate) fn expect_filling(_memory: &mut [std::mem::MaybeUninit<u8>]) {}
 
 use std::ptr::NonNull;
 
+use crate::registry::{self, Slot};
 use crate::shared::Create;
 
 /// A mapping to be made. Lengths and offsets are in bytes and have been checked.
@@ -75,6 +76,10 @@ pub(crate) struct Request<'a> {
     /// Protection and flags as the system spells them.
     pub(crate) protection: i32,
     pub(crate) flags: i32,
+    /// Bytes that the file has, if the mapping is to grow in place: the rest of it
+    /// is kept for that.
+    #[cfg_attr(not(windows), allow(dead_code, reason = "a mapping may be longer than its file"))]
+    pub(crate) present: Option<usize>,
     /// What other processes find the memory by. A system whose `open_shared`
     /// gives no file makes or finds named memory here; if it is found, and no
     /// length is asked for, `map_len` is 0 and all of it is mapped.
@@ -173,6 +178,17 @@ impl Mapping {
     }
 }
 
+/// A mapping that grows and shrinks in place.
+#[allow(dead_code, reason = "each system needs a part of it")]
+pub(crate) struct Place<'map> {
+    pub(crate) mapping: &'map Mapping,
+    /// As the guard knows it. Without a file it is private memory.
+    pub(crate) range: registry::Range,
+    pub(crate) flags: i32,
+    /// Its place in the registry, if it has one.
+    pub(crate) slot: Option<&'static Slot>,
+}
+
 impl Drop for Mapping {
     fn drop(&mut self) {
         if self.len != 0 {
@@ -205,7 +221,14 @@ mod tests {
     #[test]
     fn without_memory_mapping_everything_is_unsupported() {
         let file = tempfile::tempfile().unwrap();
-        let request = Request { file_offset: 0, map_len: 10, protection: 1, flags: 1, name: None };
+        let request = Request {
+            file_offset: 0,
+            map_len: 10,
+            protection: 1,
+            flags: 1,
+            present: None,
+            name: None,
+        };
         let name = Name { text: "name", create: Create::New, len: Some(10), sparse: false };
         unsupported(stub::map(&request, None));
         unsupported(stub::map(&request, Some(stub::borrow(&file))));

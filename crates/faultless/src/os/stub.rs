@@ -3,9 +3,10 @@
 use std::ffi::CStr;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 
 pub(crate) use super::non_unix::*;
-use super::{FileInfo, Mapping, Name, Request};
+use super::{FileInfo, Mapping, Name, Place, Request};
 
 pub(crate) type BorrowedFile<'a> = &'a File;
 
@@ -63,13 +64,15 @@ pub(crate) fn remap(
     Err((mapping, io::ErrorKind::Unsupported.into()))
 }
 
-pub(crate) fn map_part(
-    _mapping: &mut Mapping,
-    _part: std::ops::Range<usize>,
-    _protection: i32,
-    _flags: i32,
-    _file: Option<(&File, u64)>,
-) -> io::Result<()> {
+pub(crate) fn put_file(_place: &Place<'_>, _part: Range<usize>) -> io::Result<()> {
+    unsupported()
+}
+
+pub(crate) fn take_away<T>(
+    _place: &Place<'_>,
+    _gone: Range<usize>,
+    _cut: impl FnOnce() -> T,
+) -> io::Result<T> {
     unsupported()
 }
 

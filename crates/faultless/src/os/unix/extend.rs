@@ -53,7 +53,8 @@ mod tests {
 
     fn request(pages: usize, flags: i32) -> Request<'static> {
         let protection = PROT_READ | PROT_WRITE;
-        Request { file_offset: 0, map_len: pages * page_size(), protection, flags, name: None }
+        let map_len = pages * page_size();
+        Request { file_offset: 0, map_len, protection, flags, present: None, name: None }
     }
 
     /// A mapping that has free addresses behind it: room for so many pages in all.

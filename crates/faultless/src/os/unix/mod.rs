@@ -22,11 +22,12 @@ pub(crate) use shared::{NAME_MAX, open_shared, unlink_shared};
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{FileInfo, Mapping, Populated, Request};
+use super::{FileInfo, Mapping, Place, Populated, Request};
 
 /// A file that is only looked at during a call.
 pub(crate) type BorrowedFile<'a> = BorrowedFd<'a>;
@@ -167,22 +168,35 @@ pub(crate) unsafe fn map_over(
     unsafe { mmap(address, len, protection, flags | libc::MAP_FIXED, fd, offset) }.map(drop)
 }
 
-/// Maps over the bytes `part` of a mapping, which are whole pages: a file's from
-/// the offset given, or zeros that belong to no file.
-pub(crate) fn map_part(
-    mapping: &mut Mapping,
-    part: std::ops::Range<usize>,
-    protection: i32,
+/// Maps the file over a part of a mapping, whole pages: the file has become longer.
+pub(crate) fn put_file(place: &Place<'_>, part: Range<usize>) -> io::Result<()> {
+    let file = (place.range.fd, place.range.file_offset + part.start as u64);
+    put(place, part, place.flags, Some(file))
+}
+
+/// Makes zeros, which belong to no file, of a part, whole pages, and then runs `cut`:
+/// the file becomes shorter.
+pub(crate) fn take_away<T>(
+    place: &Place<'_>,
+    gone: Range<usize>,
+    cut: impl FnOnce() -> T,
+) -> io::Result<T> {
+    put(place, gone, PRIVATE | ANONYMOUS | NO_RESERVE, None)?;
+    Ok(cut())
+}
+
+fn put(
+    place: &Place<'_>,
+    part: Range<usize>,
     flags: i32,
-    file: Option<(&File, u64)>,
+    file: Option<(i32, u64)>,
 ) -> io::Result<()> {
+    let (mapping, protection) = (place.mapping, place.range.protection);
     assert!(part.start <= part.end && part.end <= mapping.len(), "a part of the mapping");
     if part.is_empty() {
         return Ok(());
     }
     let address = mapping.base().wrapping_add(part.start);
-    let file = file.map(|(file, offset)| (file.as_raw_fd(), offset));
-    let flags = if file.is_some() { flags } else { PRIVATE | ANONYMOUS | NO_RESERVE };
     // SAFETY: inside the mapping, as was just seen. Whoever looks at the bytes
     // allows for their changing, as they do in any file.
     unsafe { map_over(address, part.end - part.start, protection, flags, file) }

@@ -312,7 +312,7 @@ pub(crate) fn restore(slot: &Slot, range: &Range, lo: u64, hi: u64, reason: Faul
 
 /// Maps the file where a map grows to: a part of `range`, whole pages, behind what
 /// it had.
-pub(crate) fn grow(slot: Option<&Slot>, range: &Range, part: ops::Range<usize>) -> io::Result<()> {
+pub(super) fn grow(slot: Option<&Slot>, range: &Range, part: ops::Range<usize>) -> io::Result<()> {
     if range.len == 0 {
         return Ok(());
     }
@@ -328,7 +328,7 @@ pub(crate) fn grow(slot: Option<&Slot>, range: &Range, part: ops::Range<usize>) 
 /// Makes zeros, which belong to no file, of what a map has from the byte `kept` on, a
 /// multiple of its pages; and runs `cut` while no view is there: no file can be cut
 /// that has one.
-pub(crate) fn cut<T>(
+pub(super) fn cut<T>(
     slot: Option<&Slot>,
     range: &Range,
     kept: usize,

@@ -41,7 +41,7 @@ use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, SYSTEM_INFO};
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
 pub(crate) use super::non_unix::*;
-use super::{FileInfo, Mapping, Name, Request, is_shared};
+use super::{FileInfo, Mapping, Name, Place, Request, is_shared};
 
 /// A file that is only looked at during a call.
 pub(crate) type BorrowedFile<'a> = BorrowedHandle<'a>;
@@ -116,7 +116,10 @@ pub(crate) fn map(request: &Request<'_>, file: Option<BorrowedFile<'_>>) -> io::
         return section::map_named(request, file, name);
     }
     let mapping = match file {
-        Some(file) => section::map_file(request, file.as_raw_handle()),
+        Some(file) => match request.present {
+            Some(present) => section::map_with_room(request, present, file.as_raw_handle()),
+            None => section::map_file(request, file.as_raw_handle()),
+        },
         None if is_shared(request.flags) => section::map_memory(request),
         None => memory::allocate(request),
     }?;
@@ -125,15 +128,6 @@ pub(crate) fn map(request: &Request<'_>, file: Option<BorrowedFile<'_>>) -> io::
         let _ = advice::prefetch(mapping.base(), mapping.len());
     }
     Ok(mapping)
-}
-
-/// As `map`, of which so many bytes are present: the rest is kept for growth.
-pub(crate) fn map_with_room(
-    request: &Request<'_>,
-    present: usize,
-    file: BorrowedFile<'_>,
-) -> io::Result<Mapping> {
-    section::map_with_room(request, present, file.as_raw_handle())
 }
 
 /// What to say of an error of `map` besides the system's words.
@@ -194,22 +188,27 @@ pub(crate) fn flush(start: *mut u8, len: usize, _flags: i32) -> io::Result<()> {
     })
 }
 
-/// Pages of zeros in the place of private ones. A view has no parts to map over.
-pub(crate) fn map_part(
-    mapping: &mut Mapping,
-    part: Range<usize>,
-    _protection: i32,
-    _flags: i32,
-    file: Option<(&File, u64)>,
-) -> io::Result<()> {
-    assert!(part.start <= part.end && part.end <= mapping.len(), "a part of the mapping");
-    if file.is_some() {
-        return Err(io::ErrorKind::Unsupported.into());
+/// Maps the file over a part of a mapping, whole pages: the file has become longer.
+pub(crate) fn put_file(place: &Place<'_>, part: Range<usize>) -> io::Result<()> {
+    guard::grow(place.slot, &place.range, part)
+}
+
+/// Makes zeros, which belong to no file, of a part, whole pages, and runs `cut`: the
+/// file becomes shorter.
+pub(crate) fn take_away<T>(
+    place: &Place<'_>,
+    gone: Range<usize>,
+    cut: impl FnOnce() -> T,
+) -> io::Result<T> {
+    if place.range.fd >= 0 {
+        return guard::cut(place.slot, &place.range, gone.start, cut);
     }
-    if part.is_empty() {
-        return Ok(());
+    let mapping = place.mapping;
+    assert!(gone.start <= gone.end && gone.end <= mapping.len(), "a part of the mapping");
+    if !gone.is_empty() {
+        memory::renew(mapping.base().wrapping_add(gone.start), gone.end - gone.start)?;
     }
-    memory::renew(mapping.base().wrapping_add(part.start), part.end - part.start)
+    Ok(cut())
 }
 
 pub(crate) fn advise(start: *mut u8, len: usize, advice: i32) -> io::Result<()> {
