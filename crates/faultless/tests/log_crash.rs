@@ -125,7 +125,11 @@ fn kill_at_random(options: &AppendLogOptions, path: &Path) {
     let mut reader = None;
     let mut running = Running(HashMap::new());
     let mut random = 0x1234_5678_9ABC_DEF1_u64;
-    for turn in 0..kills() + WRITERS {
+    for turn in 0.. {
+        // Where the processor is slow it takes more, until each has been at work.
+        if turn >= kills() + WRITERS && !counts.contains(&0) {
+            break;
+        }
         let writer = (turn % WRITERS) as u64;
         if let Some(pid) = running.0.remove(&writer) {
             signal([pid].iter(), libc::SIGKILL);

@@ -46,7 +46,8 @@ pub(crate) struct Range {
     /// Mapped bytes, rounded up to whole pages.
     pub(crate) len: usize,
     /// Bytes from `start` on that are the map's even where they are behind its end,
-    /// for a handler to know of: 0 if nothing happens there.
+    /// for a handler to know of: what it can grow into, if something happens there, and
+    /// what it had before it shrank in place.
     pub(crate) room: usize,
     /// The smallest part that can be replaced: the page size of this map,
     /// larger only for maps of terabytes.

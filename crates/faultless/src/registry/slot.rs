@@ -226,8 +226,10 @@ impl Slot {
 
     /// Says that the map has grown or shrunk where it is. Handlers at work go on
     /// with either length: what is new is mapped before this, and what is gone
-    /// stays mapped, so that both are right.
+    /// stays mapped, so that both are right. Who touched it before it was gone may
+    /// come to the handler later: it stays in the room.
     pub(crate) fn set_len(&self, len: usize) {
+        self.room.fetch_max(self.len.load(Relaxed).max(len), SeqCst);
         self.len.store(len, SeqCst);
     }
 
@@ -252,6 +254,7 @@ impl Slot {
         self.healing.store(false, Relaxed);
         if self.flags.load(Relaxed) & FLAG_DONT_FORK != 0 {
             self.len.store(0, Relaxed);
+            self.room.store(0, Relaxed);
         }
     }
 

@@ -242,6 +242,11 @@ static RAISED: AtomicBool = AtomicBool::new(false);
 fn replace(slot: &Slot, range: &Range, address: usize, code: i32) -> bool {
     RAISED.store(false, Ordering::Relaxed);
     let offset = address - range.start;
+    if offset >= range.len {
+        // The map has shrunk since, and there are zeros now: the instruction is tried
+        // again.
+        return code != BUS_MCEERR_AR;
+    }
     let unit = range.unit as u64;
     let at = offset as u64 / unit;
     let units = (range.len as u64).div_ceil(unit);
