@@ -189,6 +189,16 @@ pub(crate) struct Place<'map> {
     pub(crate) slot: Option<&'static Slot>,
 }
 
+#[cfg(any(unix, windows))]
+impl Place<'_> {
+    /// Where a part of the mapping begins.
+    fn address_of(&self, part: &std::ops::Range<usize>) -> *mut u8 {
+        let is_inside = part.start <= part.end && part.end <= self.mapping.len();
+        assert!(is_inside, "a part of the mapping");
+        self.mapping.base().wrapping_add(part.start)
+    }
+}
+
 impl Drop for Mapping {
     fn drop(&mut self) {
         if self.len != 0 {

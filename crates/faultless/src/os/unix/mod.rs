@@ -191,15 +191,13 @@ fn put(
     flags: i32,
     file: Option<(i32, u64)>,
 ) -> io::Result<()> {
-    let (mapping, protection) = (place.mapping, place.range.protection);
-    assert!(part.start <= part.end && part.end <= mapping.len(), "a part of the mapping");
+    let address = place.address_of(&part);
     if part.is_empty() {
         return Ok(());
     }
-    let address = mapping.base().wrapping_add(part.start);
     // SAFETY: inside the mapping, as was just seen. Whoever looks at the bytes
     // allows for their changing, as they do in any file.
-    unsafe { map_over(address, part.end - part.start, protection, flags, file) }
+    unsafe { map_over(address, part.len(), place.range.protection, flags, file) }
 }
 
 pub(crate) fn flush(start: *mut u8, len: usize, flags: i32) -> io::Result<()> {

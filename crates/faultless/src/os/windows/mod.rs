@@ -203,10 +203,9 @@ pub(crate) fn take_away<T>(
     if place.range.fd >= 0 {
         return guard::cut(place.slot, &place.range, gone.start, cut);
     }
-    let mapping = place.mapping;
-    assert!(gone.start <= gone.end && gone.end <= mapping.len(), "a part of the mapping");
+    let address = place.address_of(&gone);
     if !gone.is_empty() {
-        memory::renew(mapping.base().wrapping_add(gone.start), gone.end - gone.start)?;
+        memory::renew(address, gone.len())?;
     }
     Ok(cut())
 }
