@@ -75,6 +75,8 @@ lane 'the source distribution, built as pip builds it'
 try_out sdist "$PWD/dist/faultless-$version.tar.gz"
 
 lane 'the crates'
+# Cargo takes a version of a registry to be unpacked and built once and for all; this one may have changed since it was.
+rm -rf target/dist "${CARGO_HOME:-$HOME/.cargo}"/registry/src/-*/faultless*-"$version"
 cargo publish --locked --dry-run --workspace --target-dir target/dist
 find target/dist/package -name "*-$version.crate" -exec cp {} dist \;
 
