@@ -61,7 +61,7 @@ def test_which_integers(memory, kind):
             lambda value=value: number.compare_exchange(0, value),
             lambda value=value: number.compare_exchange(value, 0),
         ):
-            with pytest.raises(OverflowError):
+            with pytest.raises(OverflowError, match=f"is not an integer from {least} to {most}"):
                 call()
     for value in ("1", 1.0, None):
         with pytest.raises(TypeError):

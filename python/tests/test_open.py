@@ -139,6 +139,13 @@ def test_new_file_needs_a_length(new_path, mode):
     assert not new_path.exists()
 
 
+@pytest.mark.parametrize("mode", ["r", "r+", "c"])
+def test_directory(tmp_path, mode):
+    with pytest.raises((IsADirectoryError, PermissionError)) as caught:
+        faultless.open(tmp_path, mode)
+    assert caught.value.filename == str(tmp_path)
+
+
 @pytest.mark.parametrize("options", [{}, {"length": None}, {"length": -1}, {"length": 10, "offset": -1}])
 def test_wrong_arguments_do_not_harm_the_file(path, options):
     with pytest.raises((ValueError, OverflowError)):
@@ -216,7 +223,7 @@ def test_beyond_the_end_of_the_file(path, mode, offset, length):
 @pytest.mark.parametrize("options", [{"offset": -1}, {"length": -1}, {"offset": -1, "length": -1}])
 def test_negative_arguments(path, new_path, mode, options):
     target = new_path if mode == "x+" else path
-    with pytest.raises((ValueError, OverflowError)):
+    with pytest.raises(OverflowError, match="-1 is not an integer from 0 to"):
         faultless.open(target, mode, **{"length": 5, **options})
     assert path.read_bytes() == DATA
     assert not new_path.exists()

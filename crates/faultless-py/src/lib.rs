@@ -10,6 +10,7 @@ mod constants;
 mod errors;
 mod forks;
 mod glue;
+mod integer;
 mod log;
 mod mmap;
 mod one_by_one;

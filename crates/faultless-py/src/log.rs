@@ -10,6 +10,7 @@ use pyo3::types::PyBytes;
 
 use crate::errors;
 use crate::glue::Buffer;
+use crate::integer::{integer, integer_or_none};
 use crate::mmap::LONG;
 use crate::one_by_one::OneByOne;
 use crate::path::FilePath;
@@ -46,8 +47,8 @@ impl AppendLog {
     fn new(
         py: Python<'_>,
         path: FilePath,
-        max_size: Option<usize>,
-        keep: u32,
+        #[pyo3(from_py_with = integer_or_none)] max_size: Option<usize>,
+        #[pyo3(from_py_with = integer)] keep: u32,
         durable: bool,
     ) -> PyResult<Self> {
         let mut options = AppendLogOptions::new();

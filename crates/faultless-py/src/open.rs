@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 
 use crate::constants::{ACCESS_COPY, ACCESS_READ, ACCESS_WRITE};
 use crate::errors;
+use crate::integer::{integer, integer_or_none};
 use crate::mmap;
 use crate::path::FilePath;
 
@@ -32,9 +33,9 @@ pub(crate) fn open<'py>(
     py: Python<'py>,
     path: FilePath,
     mode: &str,
-    offset: u64,
-    length: Option<usize>,
-    reserve: Option<usize>,
+    #[pyo3(from_py_with = integer)] offset: u64,
+    #[pyo3(from_py_with = integer_or_none)] length: Option<usize>,
+    #[pyo3(from_py_with = integer_or_none)] reserve: Option<usize>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let FilePath(path) = path;
     let mut options = MapOptions::new();

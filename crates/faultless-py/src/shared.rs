@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 
 use crate::constants::ACCESS_WRITE;
 use crate::errors;
+use crate::integer::integer;
 use crate::mmap;
 
 /// Map memory that other processes find by its name.
@@ -27,7 +28,7 @@ use crate::mmap;
 pub(crate) fn shared<'py>(
     py: Python<'py>,
     name: &str,
-    length: usize,
+    #[pyo3(from_py_with = integer)] length: usize,
     create: Option<bool>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut options = MapOptions::new();

@@ -118,6 +118,14 @@ fn map_past_the_end_is_refused_and_changes_nothing() {
     assert_eq!(fs::read(file.path()).unwrap(), bytes);
 }
 
+#[test]
+fn directory_has_nothing_to_map() {
+    let directory = tempfile::tempdir().unwrap();
+    let error = Map::open(directory.path()).unwrap_err();
+    assert_eq!((error.kind(), error.path()), (ErrorKind::Os, Some(directory.path())));
+    assert!(error.raw_os_error().is_some());
+}
+
 /// Windows has no device that can be mapped.
 #[cfg(unix)]
 #[test]

@@ -13,6 +13,7 @@ use super::methods::check_writable;
 use super::state::{LONG, Mmap};
 use crate::errors::raise;
 use crate::glue::{self, Arg, Args, Returned, TooLarge};
+use crate::integer::integer;
 
 /// How long a wait is at a time: so long at most does it take to heed Ctrl-C,
 /// and so long does closing the map have to wait.
@@ -73,8 +74,9 @@ macro_rules! bits {
     ($($number:ty: $other:ty)*) => {$(
         impl Bits for $number {
             fn bits(arg: &Bound<'_, PyAny>) -> PyResult<Self> {
-                arg.extract::<Self>()
-                    .or_else(|error| arg.extract::<$other>().map(|n| n as Self).map_err(|_| error))
+                arg.extract()
+                    .or_else(|_| arg.extract::<$other>().map(|n| n as Self))
+                    .or_else(|_| integer(arg))
             }
         }
     )*};
@@ -137,7 +139,7 @@ impl Atomic {
     #[pyo3(signature = (value, /))]
     fn store(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         each!(self.kind, N => {
-            let value: N = value.extract()?;
+            let value = integer::<N>(value)?;
             self.change(py, |map| map.atomic::<N>(self.offset)?.store(value))
         })
     }
@@ -181,7 +183,7 @@ impl Atomic {
         new: &Bound<'_, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         each!(self.kind, N => {
-            let (expected, new): (N, N) = (expected.extract()?, new.extract()?);
+            let (expected, new) = (integer::<N>(expected)?, integer::<N>(new)?);
             let done = self.change(py, |map| {
                 map.atomic::<N>(self.offset)?.compare_exchange(expected, new)
             })?;
@@ -212,13 +214,13 @@ impl Atomic {
         });
         match self.kind {
             Kind::U32 => {
-                let expected = expected.extract()?;
+                let expected = integer(expected)?;
                 self.wait_in_slices(py, end, |map, slice| {
                     map.atomic::<u32>(self.offset)?.wait(expected, Some(slice))
                 })
             }
             Kind::I32 => {
-                let expected = expected.extract()?;
+                let expected = integer(expected)?;
                 self.wait_in_slices(py, end, |map, slice| {
                     map.atomic::<i32>(self.offset)?.wait(expected, Some(slice))
                 })
@@ -232,7 +234,11 @@ impl Atomic {
     /// Returns how many.
     /// Numbers of 32 bits only.
     #[pyo3(signature = (count = 1))]
-    fn wake(&self, py: Python<'_>, count: usize) -> PyResult<usize> {
+    fn wake(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = integer)] count: usize,
+    ) -> PyResult<usize> {
         match self.kind {
             Kind::U32 => self.read(py, |map| map.atomic::<u32>(self.offset)?.wake(count)),
             Kind::I32 => self.read(py, |map| map.atomic::<i32>(self.offset)?.wake(count)),

@@ -1,5 +1,7 @@
 //! From options to what is mapped, with every refusal before anything is touched.
 
+use std::io;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{Access, HugePages, MapOptions, Protection};
 use crate::os::{self, BorrowedFile, Mapping, Request};
@@ -171,7 +173,12 @@ impl MapOptions {
                     Error::new(ErrorKind::OutOfRange, "map", message)
                 })?
             }
-            None => return Err(invalid("a file that is not a regular one needs a length")),
+            None => {
+                return Err(match info.error.map(io::Error::from_raw_os_error) {
+                    Some(error) => Error::os("map", "there are no bytes to map", error),
+                    None => invalid("a file that is not a regular one needs a length"),
+                });
+            }
         };
         let (protection, kind) = match self.access {
             Access::Read => (Protection::READ, os::SHARED),

@@ -105,6 +105,8 @@ pub(crate) struct FileInfo {
     pub(crate) len: u64,
     /// Whether it is a regular file, whose length bounds a map of it.
     pub(crate) regular: bool,
+    /// The error of a map of it, if there is none for sure: it is a directory.
+    pub(crate) error: Option<i32>,
     /// The page size of the file's mappings, if it is not the usual one.
     pub(crate) huge_page: Option<usize>,
 }

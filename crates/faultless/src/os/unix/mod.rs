@@ -272,7 +272,12 @@ pub(crate) fn file_info(file: BorrowedFile<'_>) -> io::Result<FileInfo> {
     let regular = kind == libc::S_IFREG || cfg!(target_vendor = "apple") && kind == 0;
     let huge_page =
         if regular { huge_page_of(file.as_raw_fd(), stat.st_blksize as usize) } else { None };
-    Ok(FileInfo { len: u64::try_from(stat.st_size).unwrap_or(0), regular, huge_page })
+    Ok(FileInfo {
+        len: u64::try_from(stat.st_size).unwrap_or(0),
+        regular,
+        error: (kind == libc::S_IFDIR).then_some(libc::EISDIR),
+        huge_page,
+    })
 }
 
 /// The length of a file as the handler of faults asks it, too.

@@ -316,10 +316,10 @@ pub(crate) fn set_name(_start: *mut u8, _len: usize, _name: &CStr) -> io::Result
 pub(crate) fn file_info(file: BorrowedFile<'_>) -> io::Result<FileInfo> {
     let handle = file.as_raw_handle();
     // SAFETY: asks for a number.
-    if unsafe { GetFileType(handle) } != FILE_TYPE_DISK {
-        return Ok(FileInfo { len: 0, regular: false, huge_page: None });
-    }
-    Ok(FileInfo { len: file_len(handle)?, regular: true, huge_page: None })
+    let regular = unsafe { GetFileType(handle) } == FILE_TYPE_DISK;
+    let len = if regular { file_len(handle)? } else { 0 };
+    // A directory cannot be opened as a file.
+    Ok(FileInfo { len, regular, error: None, huge_page: None })
 }
 
 fn file_len(file: HANDLE) -> io::Result<u64> {
