@@ -140,7 +140,7 @@ def test_new_file_needs_a_length(new_path, mode):
 
 
 @pytest.mark.parametrize("mode", ["r", "r+", "c"])
-def test_directory(tmp_path, mode):
+def test_directory_without_a_length(tmp_path, mode):
     with pytest.raises((IsADirectoryError, PermissionError)) as caught:
         faultless.open(tmp_path, mode)
     assert caught.value.filename == str(tmp_path)

@@ -183,7 +183,7 @@ mod expressions {
     use super::*;
     use faultless::{FindRegex, MapOptions};
 
-    /// Bounded, within lines, and neither; with look-around, empty matches and
+    /// Bounded, between bytes that no match has, and neither; with look-around, empty matches and
     /// groups.
     const EXPRESSIONS: &[&str] = &[
         "a",
@@ -207,6 +207,10 @@ mod expressions {
         "(?s)a.*b",
         r"a\s+b",
         r"[^a]+a",
+        r"[^b]+",
+        r"(?:[^b]|\b)*",
+        r"\s+",
+        r"\S+\n?\b",
         "a.*b|a",
         r"(?-u)\xFF|a",
         r"(?i)A\nB",
@@ -273,6 +277,27 @@ mod expressions {
             .map(|found| found.unwrap().range())
             .collect();
         assert_eq!(found, [0..(20 << 20) + 1, (20 << 20) + 2..text.len()]);
+    }
+
+    /// What ends a part is looked for once, and not again after every few matches in it.
+    #[test]
+    fn many_matches_in_a_line_longer_than_a_part() {
+        const LINE: usize = 40 << 20;
+        let map = MapOptions::new().len(2 * LINE).map_anonymous().unwrap();
+        let places: Vec<usize> = (0..2 * LINE).step_by(2000).collect();
+        for &at in &places {
+            map.write_at(at, b"ab").unwrap();
+        }
+        map.write_at(LINE - 1, b"\n").unwrap();
+        let mut search = FindRegex::new("ab+", 0..map.len()).unwrap();
+        let (mut found, mut in_vain, mut before) = (Vec::new(), 0, 0);
+        while search.search_part(&map, &mut found).unwrap() {
+            in_vain += usize::from(found.len() == before);
+            before = found.len();
+        }
+        let found: Vec<usize> = found.iter().map(|found| found.range().start).collect();
+        assert!(found == places);
+        assert!(in_vain <= 16, "{in_vain} parts");
     }
 
     #[test]

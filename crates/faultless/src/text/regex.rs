@@ -89,10 +89,11 @@ impl RegexMatch {
 /// mean characters in UTF-8. The range is the text: what `\A` and `\b` look at
 /// ends with it.
 ///
-/// An expression that matches no more than so many bytes, or no newline, is
-/// searched for in parts. Any other is searched for from one match to the next,
-/// however far that is, because every byte up to the end of the range may decide
-/// about it; a part has then all matches that begin in 8 MiB.
+/// An expression that matches no more than so many bytes, or never some ASCII
+/// character, as a newline, is searched for in parts. Any other is searched for
+/// from one match to the next, however far that is, because every byte up to the
+/// end of the range may decide about it; a part has then all matches that begin
+/// in 8 MiB.
 ///
 /// ```
 /// use faultless::{FindRegex, MapOptions};
@@ -112,6 +113,8 @@ pub struct FindRegex {
     per_line: bool,
     /// Where the last match ended: an empty one there is none of its own.
     last: Option<usize>,
+    /// So far the matches are known to be apart from what follows.
+    apart: usize,
     left: Left,
 }
 
@@ -120,13 +123,15 @@ pub struct FindRegex {
 enum Parts {
     /// No match is longer.
     Bounded(usize),
-    /// No match goes on behind a newline.
-    Lines,
+    /// No match goes on behind one of these bytes.
+    Between([u8; 3]),
     Whole,
 }
 
 /// What look-around looks at: a character.
 const AROUND: usize = 4;
+/// What most files have much of comes first among what may keep matches apart.
+const FREQUENT: [u8; 7] = *b"\n ,\0\"e0";
 
 impl FindRegex {
     /// The matches of an expression in a range of bytes.
@@ -145,14 +150,14 @@ impl FindRegex {
         let mut parser = regex_syntax::ParserBuilder::new().utf8(false).build();
         let (parts, per_line) = match parser.parse(expression) {
             Ok(hir) => {
-                let (about, in_line) = (hir.properties(), !matches_newline(&hir));
-                let parts = match about.maximum_len() {
-                    Some(len) if len <= super::LARGEST => Parts::Bounded(len),
-                    _ if in_line => Parts::Lines,
+                let about = hir.properties();
+                let parts = match (about.maximum_len(), between(&hir)) {
+                    (Some(len), _) if len <= super::LARGEST => Parts::Bounded(len),
+                    (_, Some(bytes)) => Parts::Between(bytes),
                     _ => Parts::Whole,
                 };
                 let ends = [Look::Start, Look::End].map(|look| about.look_set().contains(look));
-                (parts, in_line && ends == [false; 2])
+                (parts, !matches_byte(&hir, b'\n') && ends == [false; 2])
             }
             Err(_) => (Parts::Whole, false),
         };
@@ -160,7 +165,7 @@ impl FindRegex {
         if parts == Parts::Whole {
             (left.part, left.largest) = (usize::MAX, usize::MAX);
         }
-        Ok(Self { regex, parts, per_line, last: None, left })
+        Ok(Self { regex, parts, per_line, last: None, apart: 0, left })
     }
 
     /// Whether lines can be searched apart from each other, by several threads say:
@@ -190,27 +195,26 @@ impl FindRegex {
         self.regex.capture_names()
     }
 
+    /// The matches that begin at some places, how far they are known to be apart from what follows, and where to go on.
     fn find(
         &self,
         bytes: &[u8],
         mut places: Range<usize>,
         last: Option<usize>,
         ends: bool,
-    ) -> (Vec<RegexMatch>, usize) {
-        if self.parts == Parts::Lines && !ends {
-            // A match that begins in a line ends in it.
-            let line = memchr::memrchr(b'\n', &bytes[places.clone()]);
-            match line {
+    ) -> ((Vec<RegexMatch>, usize), usize) {
+        if let (Parts::Between([a, b, c]), false) = (self.parts, ends) {
+            // A match that begins before such a byte ends before it.
+            match memchr::memrchr3(a, b, c, &bytes[places.clone()]) {
                 Some(at) => places.end = places.start + at + 1,
-                // A line longer than the part: again, with more.
-                None => return (Vec::new(), places.start),
+                // None in the part: again, with more.
+                None => return ((Vec::new(), places.start), places.start),
             }
         }
         let (mut found, mut at, mut last) = (Vec::new(), places.start, last);
         let mut enough = false;
         while at < places.end && at <= bytes.len() {
-            enough = found.len() == MOST
-                || self.parts == Parts::Whole && at - places.start >= super::LARGEST;
+            enough = found.len() == MOST || at - places.start >= super::LARGEST;
             if enough {
                 break;
             }
@@ -235,7 +239,7 @@ impl FindRegex {
             });
         }
         let next = if enough { at } else { places.end.max(at.min(bytes.len() + 1)) };
-        (found, next)
+        ((found, places.end), next)
     }
 }
 
@@ -245,7 +249,7 @@ impl PartSearch for FindRegex {
     fn search_part(&mut self, map: &Map, found: &mut Vec<RegexMatch>) -> Result<bool> {
         let overlap = match self.parts {
             Parts::Bounded(len) => len + AROUND,
-            Parts::Lines => AROUND,
+            Parts::Between(_) => AROUND,
             Parts::Whole => 0,
         };
         let mut left = self.left.clone();
@@ -253,16 +257,18 @@ impl PartSearch for FindRegex {
         let first = start.saturating_sub(AROUND).max(left.range.start);
         let last = self.last.map(|last| last.wrapping_sub(first));
         let end = left.range.end.min(map.len());
+        // Not to look for the end of the same part again after every few matches in it.
+        left.part = left.part.max(self.apart.saturating_sub(start));
         let step = left.step(map, "finditer", (AROUND, overlap), |bytes, places| {
             let ends = first + bytes.len() == end;
             self.find(bytes, places, last, ends)
         })?;
-        let mut all = step.unwrap_or_default();
+        let (mut all, apart) = step.unwrap_or_default();
         for one in &mut all {
             one.start += first;
         }
         self.last = all.last().map(|one| one.range().end).or(self.last);
-        self.left = left;
+        (self.apart, self.left) = (first + apart, left);
         found.append(&mut all);
         Ok(!self.left.is_done())
     }
@@ -276,19 +282,30 @@ impl PartSearch for FindRegex {
     }
 }
 
-/// Whether a match may have a newline in it.
-fn matches_newline(hir: &Hir) -> bool {
+/// Up to three bytes that no match has in it.
+fn between(hir: &Hir) -> Option<[u8; 3]> {
+    let all = FREQUENT.into_iter().chain(0..0x80);
+    let mut free = all.filter(|&byte| !matches_byte(hir, byte));
+    let first = free.next()?;
+    let second = free.next().unwrap_or(first);
+    Some([first, second, free.next().unwrap_or(second)])
+}
+
+/// Whether a match may have an ASCII character in it.
+fn matches_byte(hir: &Hir, byte: u8) -> bool {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => false,
-        HirKind::Literal(literal) => literal.0.contains(&b'\n'),
+        HirKind::Literal(literal) => literal.0.contains(&byte),
         HirKind::Class(Class::Unicode(class)) => {
-            class.iter().any(|range| range.start() <= '\n' && '\n' <= range.end())
+            class.iter().any(|range| (range.start()..=range.end()).contains(&char::from(byte)))
         }
         HirKind::Class(Class::Bytes(class)) => {
-            class.iter().any(|range| (range.start()..=range.end()).contains(&b'\n'))
+            class.iter().any(|range| (range.start()..=range.end()).contains(&byte))
         }
-        HirKind::Repetition(repeated) => matches_newline(&repeated.sub),
-        HirKind::Capture(group) => matches_newline(&group.sub),
-        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(matches_newline),
+        HirKind::Repetition(repeated) => matches_byte(&repeated.sub, byte),
+        HirKind::Capture(group) => matches_byte(&group.sub, byte),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().any(|part| matches_byte(part, byte))
+        }
     }
 }
