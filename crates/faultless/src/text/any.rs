@@ -22,7 +22,9 @@ pub struct Found {
 /// to the last, and of those that begin at the same place the one that was named
 /// first.
 ///
-/// Takes time linear in the range and the needles, however many there are.
+/// Takes time linear in the range and the needles, however many there are. Where a
+/// longer needle begins like a match, what follows the match is read again as far as
+/// that one went on.
 ///
 /// ```
 /// use faultless::{FindAny, MapOptions};
