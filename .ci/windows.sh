@@ -39,7 +39,8 @@ trap 'FAULTLESS_WINE=wineserver "$work/wine" -k || true' EXIT
 "$work/wine" --version
 # For as long as the lane lasts: by itself the server ends soon after the last program, and a next one that comes just then
 # is refused ("recvmsg: Connection reset by peer").
-FAULTLESS_WINE=wineserver "$work/wine" -p >/dev/null 2>&1
+mkdir -p "$work/prefix"
+FAULTLESS_WINE=wineserver "$work/wine" -p
 "$work/wine" wineboot --init >"$work/wineboot.log" 2>&1
 
 export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=x86_64-w64-mingw32-gcc
