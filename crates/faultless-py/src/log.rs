@@ -83,14 +83,22 @@ impl AppendLog {
 
     /// The record at an offset that `append` returned.
     #[pyo3(signature = (offset, /))]
-    fn read<'py>(&self, py: Python<'py>, offset: u64) -> PyResult<Bound<'py, PyBytes>> {
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = integer)] offset: u64,
+    ) -> PyResult<Bound<'py, PyBytes>> {
         let found = py.detach(|| self.log.read(offset)).map_err(|error| raise(py, &error))?;
         Ok(PyBytes::new(py, &found))
     }
 
     /// An iterator of (offset, record) over what has been appended so far, from the offset `start` on.
     #[pyo3(signature = (start = None))]
-    fn records(&self, py: Python<'_>, start: Option<u64>) -> PyResult<LogReader> {
+    fn records(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = integer_or_none)] start: Option<u64>,
+    ) -> PyResult<LogReader> {
         let open = || {
             let mut reader = self.log.records()?;
             start.map_or(Ok(()), |start| reader.seek(start))?;
@@ -186,7 +194,12 @@ impl LogReader {
 impl LogReader {
     #[new]
     #[pyo3(signature = (path, *, start = None, follow = false))]
-    fn new(py: Python<'_>, path: FilePath, start: Option<u64>, follow: bool) -> PyResult<Self> {
+    fn new(
+        py: Python<'_>,
+        path: FilePath,
+        #[pyo3(from_py_with = integer_or_none)] start: Option<u64>,
+        follow: bool,
+    ) -> PyResult<Self> {
         let open = || {
             let mut reader = faultless::LogReader::open(path.0)?;
             start.map_or(Ok(()), |start| reader.seek(start))?;
